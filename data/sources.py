@@ -1,0 +1,46 @@
+"""What a training draws from: numbered items, each giving one sample of a fixed shape."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+
+NO_LABEL = -1
+
+
+class DataError(Exception):
+    """A mistake in the user's data or settings; its text is one line that says what to do."""
+
+
+class Sample(NamedTuple):
+    """One clip and its class."""
+
+    clip: UInt8[np.ndarray, "channel time height width"]
+    label: int = NO_LABEL
+
+
+class Source(ABC):
+    """Numbered items, each of which gives one clip.
+
+    Attributes:
+        classes: Names of the classes; a sample's label is an index into it. Empty without labels.
+        fps: Frames a second at which the clips should be shown.
+    """
+
+    classes: list[str]
+    fps: float
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of items; an epoch draws each once."""
+
+    @abstractmethod
+    def draw(self, item: int, generator: np.random.Generator) -> Sample:
+        """One sample of an item; equal generators give equal samples, in any process.
+
+        Raises:
+            DataError: The item cannot be read; the caller may draw another.
+        """

@@ -1,0 +1,52 @@
+"""What is installed: the packages vidgen, voxel and data, their console commands and extras."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="vidgen",
+    version="0.1.0",
+    description="Train, judge and use GANs for video and voxels: VGAN, TGAN, MoCoGAN, TGANv2, 3D-GAN",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["vidgen*", "voxel*", "data*"]),
+    package_data={"vidgen": ["configs/*.yaml"]},
+    install_requires=[
+        "torch>=2.13",
+        "torchvision>=0.28",
+        "numpy",
+        "scipy",
+        "scikit-learn",  # the moving-digits set draws scikit-learn's own digits
+        "decord",
+        "av",
+        "scikit-video",
+        "trimesh",
+        "lightning-fabric",
+        "jsonargparse[signatures]",
+        "safetensors",
+        "tensorboard",
+        "rich",
+        "jaxtyping",
+        "pillow",
+        "matplotlib",
+    ],
+    extras_require={
+        "hdf5": ["h5py"],
+        "dev": [
+            "beartype",
+            "codespell",
+            "h5py",
+            "hypothesis",
+            "import-linter",
+            "pyright",
+            "pytest",
+            "pytest-timeout",
+            "pytest-xdist",
+            "ruff",
+        ],
+    },
+    entry_points={"console_scripts": ["vidgen = vidgen.__main__:main"]},
+)
