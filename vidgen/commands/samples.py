@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vidgen.adversarial.game import Game
 from vidgen.errors import UserError
-from vidgen.writing import frame_table, grid, write_clip, write_png
+from vidgen.writing import enlarged, frame_sheet, grid, write_clip
 
 
 class SamplePictures:
@@ -31,7 +31,8 @@ class SamplePictures:
         pixels = game.to_pixels(game.sample(self._seeds, labels)).cpu()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_clip(self._folder / f"step-{step:09d}.mp4", grid(pixels), self._fps)
-            write_png(self._folder / f"step-{step:09d}.png", frame_table(pixels[:8]))
+            name = f"step-{step:09d}"
+            write_clip(self._folder / f"{name}.mp4", enlarged(grid(pixels)), self._fps)
+            write_clip(self._folder / f"{name}.png", enlarged(frame_sheet(pixels[:8])), self._fps)
         except (UserError, OSError):
             return
