@@ -135,9 +135,7 @@ def verified_entries(path: Path, film: Film, progress: Callable[[], None]) -> tu
 def _tries(path: Path, film: Film) -> list[Entry]:
     """Where to try: `frame` is a guess that only spaces the tries."""
     num_frames = len(film.checksums)
-    hasty = (
-        num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
-    )
+    hasty = num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
     spacing = max(_KEY_SPACING, num_frames // _MOST_ENTRIES)
     keys: list[Entry] = []
     with opened(path) as container:

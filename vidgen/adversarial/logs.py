@@ -92,8 +92,9 @@ class StepProgress:
     def update(self, step: int, figures: Mapping[str, float] | None = None) -> None:
         """Tells of a finished step."""
         if self._bar is not None:
-            text = {} if figures is None else {"figures": _short(figures)}
-            self._bar.update(self._task, completed=step, **text)
+            self._bar.update(self._task, completed=step)
+            if figures is not None:
+                self._bar.update(self._task, figures=_short(figures))
             return
         now = time.monotonic()
         due = now - self._spoke >= self._seconds_between or step == self._total

@@ -21,6 +21,7 @@ from vidgen.adversarial.checkpoints import (
     newest_whole_checkpoint,
     save_checkpoint,
 )
+from vidgen.adversarial.devices import over_processes
 from vidgen.adversarial.game import Batch, Game, Player, only_trainable
 from vidgen.adversarial.latents import StepRandomness
 from vidgen.adversarial.logs import NoLog, RunLog, StepProgress
@@ -222,7 +223,7 @@ def _agree_on_statistics(fabric: Fabric, player: Player) -> None:
     for module in player.modules:
         for buffer in module.buffers():
             if buffer.is_floating_point():
-                buffer.copy_(fabric.all_reduce(buffer, reduce_op="mean"))
+                buffer.copy_(over_processes(fabric, buffer, "mean"))
 
 
 def _to_batches(game: Game, drawn: tuple[Tensor, Tensor], parts: int) -> list[Batch]:
