@@ -70,7 +70,9 @@ def fit(
         UserError: The run cannot be resumed, or its gradients have ceased to be finite.
     """
     # Setup.
-    fabric = fabric or Fabric(accelerator=settings.accelerator, devices=1)
+    fabric = fabric or Fabric(
+        accelerator=settings.accelerator, devices=1, precision=settings.precision
+    )
     run.mkdir(parents=True, exist_ok=True)
     game.to(fabric.device)
     if settings.channels_last:
@@ -191,7 +193,9 @@ def _move(
         for index, batch in enumerate(parts):
             last = index == len(parts) - 1
             with fabric.no_backward_sync(wrapped, enabled=not last):
-                terms = loss(batch)
+                # Fabric's wrapper casts only in front of a strategy such as DDP, not without one.
+                with fabric.autocast():
+                    terms = loss(batch)
                 if moving:
                     fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
             for name, term in terms.items():
