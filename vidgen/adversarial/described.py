@@ -81,8 +81,8 @@ def _built(value: Any, allow: Collection[str]) -> Any:
         return build(value, allow)
     if isinstance(value, Mapping):
         return {key: _built(item, allow) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_built(item, allow) for item in value]
+    if isinstance(value, list):  # JSON has no tuples, arguments have nothing else
+        return tuple(_built(item, allow) for item in value)
     return value
 
 
