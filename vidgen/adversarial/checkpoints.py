@@ -183,7 +183,8 @@ def _build_game(description: Any, folder: Path, allow: Collection[str]) -> Game:
         if not isinstance(sketch, Game):
             raise UserError(f"{folder / _CONFIG} describes a {type(sketch).__name__}, not a game")
         with safe_open(folder / _MODEL, "pt") as stored:
-            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}
+            names = stored.keys()
+            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in names}
         _check_shapes(sketch, shapes, folder)
         return build(description, allow)
     except (RecursionError, SafetensorError) as error:
