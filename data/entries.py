@@ -104,7 +104,7 @@ def decode_film(path: Path, max_frames: int, progress: Callable[[], None]) -> Fi
                 if len(film.checksums) > max_frames:
                     break
         except av.error.FFmpegError as error:
-            if not film.checksums:
+            if not film.checksums or isinstance(error, MemoryError):
                 raise
             film.damage = error.strerror
     return film
@@ -135,9 +135,7 @@ def verified_entries(path: Path, film: Film, progress: Callable[[], None]) -> tu
 def _tries(path: Path, film: Film) -> list[Entry]:
     """Where to try: `frame` is a guess that only spaces the tries."""
     num_frames = len(film.checksums)
-    hasty = (
-        num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
-    )
+    hasty = num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
     spacing = max(_KEY_SPACING, num_frames // _MOST_ENTRIES)
     keys: list[Entry] = []
     with opened(path) as container:
@@ -182,9 +180,9 @@ def _try_out(
                     shift = places[seen[-1]] - (len(seen) - 1)
                 if shift is not None and shift + len(seen) >= until:
                     break
-        except av.error.FFmpegError:
-            if not seen:
-                return None
+        except av.error.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
     if shift is None:
         return None
     skip = len(seen)
