@@ -28,28 +28,31 @@ _SMOOTHED_FRAMES = 9
 
 
 def face_boxes(masks: Masks, mode: FaceBox = "union") -> Boxes:
-    """A square box for each frame, inside the frame.
+    """A square box for each frame of a mask video, inside the frame.
 
     Args:
-        masks: Frames of the mask video: the face dark on bright, or bright on dark.
+        masks: The face dark on bright, or bright on dark.
         mode: `union` gives all frames the box that holds every mark, `frame` each frame its own,
             `smooth` each frame the mean over the frames around it.
-
-    Returns:
-        Boxes in the pixels of the mask; the largest centred square where nothing is marked at all.
     """
-    height, width = masks.shape[1:3]
     marks = marked(masks)
     if mode == "union":
         marks = np.broadcast_to(marks.any(axis=0), marks.shape)
+    boxes = square_boxes(marks)
+    return _smoothed(boxes, *marks.shape[1:]) if mode == "smooth" else boxes
+
+
+def square_boxes(marks: Marks) -> Boxes:
+    """A square box around the marks of each frame.
+
+    A frame without marks takes the box before it, the first ones the next; where no frame has any,
+    the box is the largest centred square.
+    """
+    num_frames, height, width = marks.shape
     corners = _corners(marks)
     if corners is None:
-        corners = np.tile(np.array([0, 0, height, width]), (len(masks), 1))
-    squares = np.array([_square(box, height, width) for box in corners])
-    if mode == "smooth":
-        # Averaging corners would leave boxes that are a pixel off square.
-        squares = _smoothed(squares, height, width)
-    return squares
+        corners = np.tile(np.array([0, 0, height, width]), (num_frames, 1))
+    return np.array([_square(box, height, width) for box in corners])
 
 
 def scaled_boxes(boxes: Boxes, mask_size: tuple[int, int], frame_size: tuple[int, int]) -> Boxes:

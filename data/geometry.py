@@ -11,11 +11,11 @@ width) as TGAN takes them:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from data.sources import DataError
@@ -23,6 +23,19 @@ from data.sources import DataError
 Pixels = UInt8[np.ndarray, "time height width channel"]
 Filter = Literal["bicubic", "bilinear", "area", "nearest"]
 Size = tuple[int, int]
+Preprocessing = Literal[
+    "square",
+    "short_side",
+    "whole",
+    "face",
+    "ucf101_tgan",
+    "ucf101_240",
+    "ucf101_tganv2",
+    "ucf101_ode",
+    "vgan_strips",
+    "tgan_golf",
+    "mocogan_strips",
+]
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,30 @@ class Geometry:
         return pixels[:, top : top + rows, left : left + columns]
 
 
+def preset(name: Preprocessing, size: Size, flip: bool = False) -> Geometry:
+    """The geometry of a paper or of a common wish.
+
+    Args:
+        name: `square` takes the largest centred square, `short_side` the middle after scaling the
+            shorter side, `whole` squeezes the whole frame, `face` leaves the crop to the box of the
+            face; the others are those of the papers.
+        size: Height and width of the clips.
+        flip: Mirror half of the clips, left to right.
+
+    Raises:
+        DataError: The paper's geometry gives another size.
+    """
+    if name not in PRESETS:
+        raise DataError(f"no preprocessing '{name}': choose among {', '.join(PRESETS)}")
+    geometry = PRESETS[name](size)
+    given = geometry.crop or geometry.resize
+    if given != size:
+        raise DataError(f"preprocessing '{name}' gives clips of {given}, not {size}: set this size")
+    if geometry.region == "square" and size[0] != size[1]:
+        raise DataError(f"preprocessing '{name}' gives square clips, not {size}: use short_side")
+    return replace(geometry, flip=flip)
+
+
 def resized(pixels: Pixels, size: Size, method: Filter) -> Pixels:
     """The frames scaled to (height, width), as a new array unless they have that size already."""
     if pixels.shape[1:3] == size:
@@ -122,6 +159,8 @@ def resized(pixels: Pixels, size: Size, method: Filter) -> Pixels:
             for new, old in zip(size, pixels.shape[1:3], strict=True)
         )
         return pixels[:, rows[:, None], columns]
+    import torch  # late: it takes seconds, and commands that only list options need none of it
+
     # Channels stay innermost in memory: torch scales such bytes 5 times as fast as Pillow.
     frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     if method == "area":
@@ -130,6 +169,29 @@ def resized(pixels: Pixels, size: Size, method: Filter) -> Pixels:
     else:
         scaled = torch.nn.functional.interpolate(frames, size, mode=method, antialias=True)
     return scaled.permute(0, 2, 3, 1).numpy()
+
+
+def _cover(size: Size, method: Filter = "bicubic") -> Geometry:
+    """The shorter side scaled to the clip's longer one, so that the clip fits in; its middle."""
+    return Geometry(resize=max(size), crop=size, filter=method)
+
+
+# TGAN's and the latent ODE's offsets are centred; TGANv2 crops at columns 4 to 60 of 64.
+PRESETS: dict[str, Callable[[Size], Geometry]] = {
+    "square": lambda size: Geometry(region="square", resize=size),
+    "short_side": _cover,
+    "whole": lambda size: Geometry(resize=size),
+    "face": lambda size: Geometry(resize=size),
+    "ucf101_tgan": lambda _: Geometry(resize=(64, 85), crop=(64, 64), crop_position=(0, 10)),
+    "ucf101_240": lambda _: Geometry(region=(240, 240), resize=(192, 192)),
+    "ucf101_tganv2": lambda _: Geometry(
+        resize=(192, 256), crop=(192, 192), crop_position="random_x", margin=4
+    ),
+    "ucf101_ode": lambda _: Geometry(resize=(192, 256), crop=(192, 192), crop_position=(0, 32)),
+    "vgan_strips": lambda size: Geometry(resize=size, filter="area"),
+    "tgan_golf": lambda size: Geometry(resize=size, filter="nearest"),
+    "mocogan_strips": lambda size: _cover(size, "bilinear"),
+}
 
 
 def _region(region: Literal["square"] | Size, size: tuple[int, ...]) -> Size:

@@ -44,3 +44,7 @@ class Source(ABC):
         Raises:
             DataError: The item cannot be read; the caller may draw another.
         """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of what it would deliver, in any folder and process; resuming compares it."""

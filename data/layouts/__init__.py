@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 
 from data.layouts import arrays, faceforensics, faceforensics_plus, folders, images, ucf101
-from data.layouts.layout import Layout, Options, Recogniser, Split
+from data.layouts.layout import Layout, LayoutName, Options, Recogniser, Split
 from data.layouts.tree import Tree
 from data.sources import DataError
 
-__all__ = ["NAMES", "Layout", "Options", "Split", "recognise"]
+__all__ = ["NAMES", "Layout", "LayoutName", "Options", "Split", "recognise"]
 
 _RECOGNISERS: dict[str, Recogniser] = {
     ucf101.NAME: ucf101.find,
@@ -39,7 +40,7 @@ _FIRST_LOOKS: dict[str, Callable[[Tree], bool]] = {
     images.STRIPS: images.looks_like_strips,
 }
 
-NAMES = ("auto", *_RECOGNISERS)
+NAMES = get_args(LayoutName)
 
 
 def recognise(

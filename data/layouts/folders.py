@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
+
 from data.layouts.layout import Layout, Options
 from data.layouts.tree import Notes, Tree, join, natural_key
 from data.records import Found
 from data.sources import DataError
+
+Video = TypeVar("Video", bound=Hashable)
 
 CLASS_FOLDERS = "class_folders"
 FLAT = "flat"
@@ -62,8 +67,8 @@ def sections(tree: Tree, split: str | None) -> list[str]:
 
 
 def classed(
-    labelled: list[str], videos: list[str], notes: Notes
-) -> tuple[list[str], dict[str, int]]:
+    labelled: list[str], videos: Sequence[Video], notes: Notes
+) -> tuple[list[str], dict[Video, int]]:
     """Labels of the videos from the names of their class folders.
 
     Where most videos lie in class folders, those outside have no label and are left out; where
@@ -71,7 +76,7 @@ def classed(
 
     Args:
         labelled: Name of each video's class folder, "" without one.
-        videos: Paths of the videos.
+        videos: Paths of the videos, or whatever tells them apart.
         notes: Receives what was left out.
 
     Returns:
@@ -87,7 +92,7 @@ def classed(
         if name:
             labels[path] = numbers[name]
         else:
-            notes.add("left out, in no class folder", path)
+            notes.add("left out, in no class folder", str(path))
     return classes, labels
 
 

@@ -1,4 +1,4 @@
-"""Videos kept as images: folders of numbered frames, and strips of frames side by side."""
+"""Videos kept as images: folders of numbered frames, and strips of square frames in a row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_frames(tree: Tree, options: Options) -> Layout | None:
 
 
 def find_strips(tree: Tree, options: Options) -> Layout | None:
-    """Each image is one video, its frames side by side."""
+    """Each image is one video, its frames side by side or one below the other."""
     videos, labelled = [], []
     for section in sections(tree, options.split):
         for path, folder in tree.below(section):
@@ -55,7 +55,7 @@ def find_strips(tree: Tree, options: Options) -> Layout | None:
 
 
 def looks_like_strips(tree: Tree) -> bool:
-    """Whether most of a few images from all over the tree are many frames wide."""
+    """Whether most of a few images from all over the tree are many frames long."""
     places = [
         join(path, name)
         for path, folder in tree.folders.items()
@@ -91,7 +91,7 @@ def _note_gaps(tree: Tree, path: str, folder: Folder) -> None:
 def _is_strip(path: str) -> bool:
     try:
         with Image.open(path) as image:
-            width, height = image.size
+            long, short = max(image.size), min(image.size)
     except OSError:
         return False
-    return width % height == 0 and width >= _FEWEST_FRAMES * height
+    return long % short == 0 and long >= _FEWEST_FRAMES * short

@@ -11,6 +11,17 @@ from data.layouts.tree import Tree
 from data.records import Found
 
 Split = Literal["train", "val", "test"]
+LayoutName = Literal[
+    "auto",
+    "ucf101",
+    "faceforensics",
+    "faceforensics++",
+    "arrays",
+    "frames",
+    "strips",
+    "class_folders",
+    "flat",
+]
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,8 @@ _DIGITS = re.compile(r"(\d+)")
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sorting by it puts frame2 before frame10, whatever the case of the letters."""
-    parts: list[str | int] = [
-        int(part) if position % 2 else part.casefold()
-        for position, part in enumerate(_DIGITS.split(name))
-    ]
+    parts: list[str | int] = list(_DIGITS.split(name.casefold()))
+    parts[1::2] = map(int, parts[1::2])
     return parts, name
 
 
