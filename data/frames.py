@@ -93,7 +93,7 @@ class VideoFiles:
         if (boxes == boxes[0]).all():
             top, left, bottom, right = boxes[0]
             return frames[:, top:bottom, left:right]
-        # Boxes of several sizes: each frame is scaled here, and the geometry has nothing left to do.
+        # Boxes of several sizes: each frame is scaled here, the geometry then finds nothing to do.
         crops = [
             self._geometry(frames[number : number + 1, top:bottom, left:right])
             for number, (top, left, bottom, right) in enumerate(boxes)

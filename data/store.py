@@ -5,9 +5,9 @@
     scan.json     what the scan of the source saw, so that preparing again is quick
 
 Channels come before rows because a clip is (channel, time, height, width): gathering 16 frames of
-64x64 then copies whole planes (7 us measured, 83 us with channels last). The file is mapped anew for
-each clip (50 us in all): a mapping that is kept counts every page ever touched as this process's
-memory, and one of a file that has shrunk kills the process instead of raising an error.
+64x64 then copies whole planes (7 us measured, 83 us with channels last). The file is mapped anew
+for each clip (50 us in all): a mapping that is kept counts every page ever touched as this
+process's memory, and one of a file that has shrunk kills the process instead of raising an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from data.catalogs import record_as_dict, record_from_dict
 from data.frames import Indices, Pixels, Preparation
 from data.layouts import Options
-from data.records import Catalog, VideoRecord
+from data.records import Catalog, Reject, VideoRecord
 from data.sources import DataError
 
 FRAMES, INDEX, SCAN = "frames.u8", "index.json", "scan.json"
@@ -78,6 +78,7 @@ def write_index(folder: Path, index: StoreIndex) -> None:
         "classes": catalog.classes,
         "root": str(catalog.root),
         "notes": catalog.notes,
+        "rejects": [asdict(reject) for reject in catalog.rejects],
         "videos": [record_as_dict(record) for record in catalog.records],
         "offsets": index.offsets,
         "preparation": asdict(index.preparation),
@@ -110,10 +111,10 @@ def read_index(folder: Path) -> StoreIndex:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"'{path}' is damaged ({error}): prepare the store again") from None
-    if num_bytes != index.num_frames * index.frame_bytes:
+    expected = index.num_frames * index.frame_bytes
+    if num_bytes != expected:
         raise DataError(
-            f"'{folder / FRAMES}' has {num_bytes} bytes, not {index.num_frames * index.frame_bytes}:"
-            " prepare the store again"
+            f"'{folder / FRAMES}' has {num_bytes} bytes, not {expected}: prepare the store again"
         )
     return index
 
@@ -124,6 +125,7 @@ def _index_from(content: dict[str, Any]) -> StoreIndex:
         layout=content["layout"],
         classes=content["classes"],
         records=[record_from_dict(values) for values in content["videos"]],
+        rejects=[Reject(**values) for values in content["rejects"]],
         notes=content["notes"],
     )
     preparation = dict(content["preparation"])

@@ -18,6 +18,7 @@ from data.folder import scanned_folder, scanned_masks
 from data.frames import Indices, Pixels, Preparation, VideoFiles
 from data.geometry import Preprocessing, Size
 from data.layouts import LayoutName, Options, Split
+from data.layouts.tree import Notes
 from data.records import VideoRecord
 from data.selection import Limits, selected
 from data.sources import DataError, Sample, Source
@@ -159,7 +160,11 @@ class VideoClips(Source):
         if len(self.classes) > 1:
             lines.append(f"videos of each class: {classes}")
         lines += [f"left out, {reject.path}: {reject.reason}" for reject in self.catalog.rejects]
-        return lines + self.catalog.notes
+        remarks = Notes()
+        for record in self._records:
+            if record.note:
+                remarks.add("used with a remark", f"{record.found.path} ({record.note})")
+        return lines + remarks.lines() + self.catalog.notes
 
 
 def _given(name: str, value):
