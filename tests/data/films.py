@@ -173,9 +173,12 @@ def turn(path: Path) -> None:
 
 def copy_cut(source: Path, target: Path, first_frame: int, ticks_a_frame: int) -> None:
     """Cuts without encoding, in between key frames: an edit list hides the frames before."""
-    with av.open(str(source)) as old, av.open(
-        str(target), "w", options={"avoid_negative_ts": "disabled", "use_editlist": "1"}
-    ) as new:
+    with (
+        av.open(str(source)) as old,
+        av.open(
+            str(target), "w", options={"avoid_negative_ts": "disabled", "use_editlist": "1"}
+        ) as new,
+    ):
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(old.streams.video[0]):
             if packet.dts is None or packet.pts is None:

@@ -34,7 +34,7 @@ def test_a_clip_that_fits_is_evenly_spaced_and_inside(length, stride, num_frames
     assert indices.dtype == np.int64
     assert len(indices) == length
     assert set(np.diff(indices)) <= {stride}
-    assert 0 <= indices[0] and indices[-1] < num_frames
+    assert indices[0] >= 0 and indices[-1] < num_frames
 
 
 @given(clip_lengths, strides, st.integers(0, 5))

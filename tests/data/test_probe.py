@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.containers import container_format
+from data.inspection import inspect
 from data.limits import Limits
 from data.probe import ProbePool, probe
 from data.records import Found, Reject, VideoRecord
@@ -23,6 +24,7 @@ from data.records import VideoRecord
 
 def inspect(root, found, limits, progress):
     what = found.path
+    (root / f"{what}.pid").write_text(str(os.getpid()))
     if what == "hang" or (what == "hang_in_decord" and limits.decoder == "decord"):
         time.sleep(60)
     if what == "crash":
@@ -44,7 +46,6 @@ def inspect(root, found, limits, progress):
     if what == "print":
         print("noise on every channel", flush=True)
         os.write(2, b"noise")
-    (root / f"{what}.pid").write_text(str(os.getpid()))
     return VideoRecord(found, "pyav", 7, 25.0, 4, 6)
 """
 
@@ -111,14 +112,16 @@ def test_a_file_that_hangs_decord_is_read_by_pyav(tmp_path, misbehaving):
 
 
 def test_a_child_that_cannot_start_says_why(tmp_path):
-    with pytest.raises(DataError, match="cannot start: .*no_such_module"):
+    with pytest.raises(DataError, match=r"cannot start: .*no_such_module"):
         outcomes(tmp_path, "no_such_module:inspect", ["a"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' parent death signal")
 def test_hanging_children_die_with_their_parent(tmp_path, misbehaving):
     (tmp_path / "misbehaving.py").write_text(
-        MISBEHAVING.replace("time.sleep(60)", "(root/'hang.pid').write_text(str(os.getpid())); time.sleep(60)")
+        MISBEHAVING.replace(
+            "time.sleep(60)", "(root/'hang.pid').write_text(str(os.getpid())); time.sleep(60)"
+        )
     )
     script = f"""
         from pathlib import Path
@@ -229,23 +232,25 @@ def test_unreadable_files_are_named(tmp_path, film_folder):
     assert "permission" in outcome.reason
 
 
+def inspected(folder: Path, name: str, **limits) -> VideoRecord:
+    return inspect(folder, Found(name, "video"), Limits(**limits), lambda: None)
+
+
 def test_films_too_large_or_too_long_are_refused(film_folder):
-    small = Limits(max_pixels=320 * 240 - 1)
-    outcome = probe(film_folder, Found("h264.mp4", "video"), small)
-    assert "frames of 320 x 240 pixels are more than the 76,799 allowed" in outcome.reason
-    outcome = probe(film_folder, Found("h264.mp4", "video"), Limits(max_frames=79))
-    assert outcome.reason.startswith("more than 79 frames")
-    record = probe(film_folder, Found("h264.mp4", "video"), Limits(max_frames=80))
-    assert record.num_frames == 80
+    with pytest.raises(DataError, match="320 x 240 pixels are more than the 76,799 allowed"):
+        inspected(film_folder, "h264.mp4", max_pixels=320 * 240 - 1)
+    with pytest.raises(DataError, match="more than 79 frames"):
+        inspected(film_folder, "h264.mp4", max_frames=79)
+    assert inspected(film_folder, "h264.mp4", max_frames=80).num_frames == 80
 
 
 def test_one_frame_is_a_video(film_folder):
-    record = probe(film_folder, Found("one_frame.mp4", "video"), Limits())
+    record = inspected(film_folder, "one_frame.mp4")
     assert (record.num_frames, record.entries) == (1, ())
 
 
 def test_uneven_films_keep_their_count_and_average_rate(film_folder):
-    record = probe(film_folder, Found("uneven.mp4", "video"), Limits())
+    record = inspected(film_folder, "uneven.mp4")
     assert record.num_frames == 40
     # 40 frames over the 229 + 1 twenty-fifths of a second that the last one stands at.
     assert record.fps == pytest.approx(40 / (230 / 25), rel=0.1)
