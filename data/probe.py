@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from data.catalogs import record_from_dict
 from data.limits import Limits
@@ -50,6 +50,16 @@ class _Job:
     number: int
     found: Found
     limits: Limits
+    decord_failure: str = ""
+
+
+def _is_with_decord(job: _Job) -> bool:
+    return job.limits.decoder == "decord"
+
+
+def _without_decord(job: _Job, failure: str) -> _Job:
+    """The same file once more: decord hangs and crashes on files that PyAV reads well."""
+    return replace(job, limits=replace(job.limits, decoder="pyav"), decord_failure=failure)
 
 
 class ProbePool:
@@ -88,10 +98,11 @@ class ProbePool:
                 outcome = child.hear() if connection in ready else child.verdict_on_silence()
                 if outcome is None or job is None:
                     continue
-                if child.is_dead and job.limits.decoder == "decord":
-                    # decord hangs and crashes where PyAV reads on; the file may be good.
-                    waiting.append(replace(job, limits=replace(job.limits, decoder="pyav")))
+                if isinstance(outcome, Reject) and child.is_dead and _is_with_decord(job):
+                    waiting.append(_without_decord(job, outcome.reason))
                     continue
+                if isinstance(outcome, VideoRecord) and job.decord_failure:
+                    outcome = replace(outcome, note=f"with decord, {job.decord_failure}")
                 yield job.number, outcome
             self._children = [child for child in self._children if not child.is_dead]
 
@@ -109,7 +120,7 @@ class ProbePool:
             child.kill()
         self._children = []
 
-    def __enter__(self) -> ProbePool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

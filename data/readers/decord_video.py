@@ -29,7 +29,7 @@ class DecordReader(Reader):
         try:
             # One thread: with more, a clip of 16 frames comes later, not sooner.
             self._video = decord.VideoReader(str(path), num_threads=1)
-        except (RuntimeError, UnicodeError) as error:
+        except Exception as error:  # its errors have no common class below Exception
             raise DataError(f"{path}: decord cannot open it") from error
 
     def claimed_frames(self) -> int:
@@ -44,7 +44,7 @@ class DecordReader(Reader):
     def _read(self, wanted: list[int]) -> Frames:
         try:
             frames = self._video.get_batch(wanted)
-        except Exception as error:  # its errors have no common class below Exception
+        except Exception as error:
             raise DataError(f"{self._path}: decord cannot decode it any more") from error
         # Another part of the program may have set decord's global bridge to torch.
         array = frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)
