@@ -47,7 +47,7 @@ class Source(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of what the source would deliver; the same data elsewhere has the same."""
+        """SHA-256 of what it would deliver, in any folder and process; resuming compares it."""
 
     def report(self) -> list[str]:
         """What a user should know before training: what was found, what was left out."""
