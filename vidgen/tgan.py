@@ -330,6 +330,10 @@ class TGAN(Game):
             chosen = torch.tensor(list(labels))
         return slow, self._one_hot(chosen)
 
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """Fresh clips as training makes them, for the moments of averaged weights."""
+        return self.generator(*self.latents(self.randomness, count))
+
     def interpolate(
         self,
         seeds: Sequence[int],

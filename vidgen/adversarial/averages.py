@@ -1,6 +1,8 @@
 """A running average of the generator's weights, nearly always better than the last ones.
 
-Source: ProGAN (Karras et al., 2018), appendix A.1. Buffers such as BatchNorm's moments are copied.
+Source: ProGAN (Karras et al., 2018), appendix A.1. BatchNorm's running moments belong to the
+weights that trained; those of the average are measured anew on fresh samples whenever it is used,
+as BigGAN (Brock et al., 2019, appendix C.1) does.
 """
 
 from __future__ import annotations
@@ -10,8 +12,13 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from vidgen.adversarial.game import Game
+from vidgen.adversarial.latents import StepRandomness
+
+# Enough for moments within a few percent; the cost is a few steps of a generator.
+_PASSES, _SAMPLES_A_PASS = 16, 16
 
 
 class WeightAverage:
@@ -26,9 +33,12 @@ class WeightAverage:
     def __init__(self, game: Game, decay: float | None) -> None:
         if decay is not None and not 0 <= decay < 1:
             raise ValueError(f"average is {decay}; it must be from 0 up to, not including, 1")
-        self._decay = decay
-        self._generating = dict(_generating_weights(game))
-        self._weights = self._generating if decay is not None else {}
+        self._game, self._decay = game, decay
+        self._state = dict(_generating_state(game))
+        trained = {name: value for name, value in self._state.items() if value.requires_grad}
+        self._weights = trained if decay is not None else {}
+        modules = [part for name in game.generating for part in game.get_submodule(name).modules()]
+        self._norms = [part for part in modules if isinstance(part, _BatchNorm)]
         self._average = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()
@@ -42,17 +52,27 @@ class WeightAverage:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """For a while, the game has the average for its weights."""
+        """For a while, the game has the average for its weights, and moments that fit them."""
+        if self._decay is None:
+            yield
+            return
+        held = [(buffer, buffer.clone()) for norm in self._norms for buffer in norm.buffers()]
         self._swap()
         try:
+            if self._norms:
+                self._measure_moments()
             yield
         finally:
             self._swap()
+            for buffer, before in held:
+                buffer.copy_(before)
 
     def raw_weights(self) -> dict[str, Tensor]:
-        """The weights that go on training; what a checkpoint of the average lacks."""
+        """The weights and moments that go on training; what a checkpoint of the average lacks."""
+        if self._decay is None:
+            return {}
         # Cloned: on the CPU a mere reference would follow the swap of `in_place`.
-        return {name: weight.detach().cpu().clone() for name, weight in self._weights.items()}
+        return {name: value.detach().cpu().clone() for name, value in self._state.items()}
 
     @torch.no_grad()
     def restore(self, raw: dict[str, Tensor]) -> None:
@@ -60,11 +80,11 @@ class WeightAverage:
 
         The run may have begun, or left off, keeping an average since that checkpoint.
         """
-        for name, weight in self._generating.items():
+        for name, value in self._state.items():
             if name in self._average:
-                self._average[name].copy_(weight)
+                self._average[name].copy_(value)
             if name in raw:
-                weight.copy_(raw[name])
+                value.copy_(raw[name])
 
     @torch.no_grad()
     def _swap(self) -> None:
@@ -73,8 +93,26 @@ class WeightAverage:
             weight.copy_(self._average[name])
             self._average[name].copy_(held)
 
+    @torch.no_grad()
+    def _measure_moments(self) -> None:
+        """Running moments := plain means over fresh samples, drawn apart from the training's."""
+        game, drawn_from, training = self._game, self._game.randomness, self._game.training
+        momenta = [norm.momentum for norm in self._norms]
+        game.randomness = StepRandomness()
+        game.train()
+        for norm in self._norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # torch's name for the plain mean
+        for _ in range(_PASSES):
+            game.fakes(_SAMPLES_A_PASS)
+        for norm, momentum in zip(self._norms, momenta, strict=True):
+            norm.momentum = momentum
+        game.randomness = drawn_from
+        game.train(training)
 
-def _generating_weights(game: Game) -> Iterator[tuple[str, Tensor]]:
+
+def _generating_state(game: Game) -> Iterator[tuple[str, Tensor]]:
     for module in game.generating:
-        for name, weight in game.get_submodule(module).named_parameters():
-            yield f"{module}.{name}", weight
+        part = game.get_submodule(module)
+        for name, value in (*part.named_parameters(), *part.named_buffers()):
+            yield f"{module}.{name}", value

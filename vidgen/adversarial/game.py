@@ -119,6 +119,13 @@ class Game(Described, nn.Module, ABC):
             truncation: Below 1 the latents stay nearer to the middle of their distribution.
         """
 
+    def fakes(self, count: int) -> Float[Tensor, "count ..."]:
+        """Fresh samples as training makes them, in the present mode, from `randomness`.
+
+        Needed only where an average of weights is kept and the generator has BatchNorm.
+        """
+        raise UserError(f"{type(self).__name__} cannot keep an average; set training.average null")
+
     def data_options(self) -> dict[str, object]:
         """What the data must look like, by the names of the data sets' own options."""
         channels, num_frames, height, width = self.example_shape

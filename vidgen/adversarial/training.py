@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -213,10 +213,10 @@ def _move(
 
 def _may_move(fabric: Fabric, player: Player) -> bool:
     """The vote of the processes: a move waits for gradients from all of them."""
-    vote = torch.tensor(float(player.may_move()), device=fabric.device)
     if fabric.world_size == 1:
-        return bool(vote)
-    return bool(cast(Tensor, fabric.all_reduce(vote, reduce_op="mean")) >= 0.5)
+        return player.may_move()
+    vote = torch.tensor(float(player.may_move()), device=fabric.device)
+    return bool(over_processes(fabric, vote, "mean") >= 0.5)
 
 
 def _clip_to_norm(player: Player, limit: float | None) -> bool:

@@ -52,7 +52,7 @@ def test_the_decay_holds_from_the_step_where_the_warm_up_passes_it(tiny_game):
             torch.testing.assert_close(now, 0.25 * was + 0.75 * 8.0)
 
 
-def test_only_the_generating_weights_are_averaged_and_buffers_follow(tiny_game):
+def test_only_the_generating_weights_are_averaged(tiny_game):
     average = WeightAverage(tiny_game, 0.9)
     set_weights(tiny_game, 2.0)
     for buffer in tiny_game.buffers():
@@ -60,8 +60,22 @@ def test_only_the_generating_weights_are_averaged_and_buffers_follow(tiny_game):
     average.update(1)
     with average.in_place():
         assert all((weight == 2.0).all() for weight in tiny_game.critic.parameters())
-        assert all((buffer == 5).all() for buffer in tiny_game.buffers())
+        assert all((buffer == 5).all() for buffer in tiny_game.critic.buffers())
         assert not all((weight == 2.0).all() for weight in tiny_game.generator.parameters())
+
+
+def test_the_average_is_used_with_moments_of_its_own_samples(tiny_game):
+    average = WeightAverage(tiny_game, 0.9)
+    norm = tiny_game.generator.image.branches[0][1]  # of the slow latent's linear map
+    with torch.no_grad():
+        tiny_game.generator.image.branches[0][0].weight.mul_(100)
+    norm.running_var.fill_(7)
+    with average.in_place():
+        weight = tiny_game.generator.image.branches[0][0].weight
+        expected = weight.square().sum(1) / 3  # variance of a map of U[-1, 1]
+        torch.testing.assert_close(norm.running_var, expected, rtol=0.3, atol=0)
+        assert norm.momentum == 0.1
+    assert (norm.running_var == 7).all()
 
 
 def test_in_place_swaps_and_restores_exactly_even_after_an_error(tiny_game):
