@@ -106,6 +106,14 @@ def test_a_child_serves_many_files_and_is_gone_after(tmp_path, misbehaving):
         os.kill(pids.pop(), 0)
 
 
+def test_a_run_left_early_does_not_leak_into_the_next(tmp_path, misbehaving):
+    with ProbePool(Limits(), 2, misbehaving) as pool:
+        first = pool.run(tmp_path, [Found("good", "video"), Found("slow", "video")])
+        assert next(first)[0] == 0
+        seen = [outcome.found.path for _, outcome in pool.run(tmp_path, [Found("b", "video")])]
+    assert seen == ["b"]
+
+
 def test_a_file_that_hangs_decord_is_read_by_pyav(tmp_path, misbehaving):
     seen = outcomes(tmp_path, misbehaving, ["hang_in_decord"], stall_seconds=1, decoder="decord")
     record = seen["hang_in_decord"]
