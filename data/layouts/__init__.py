@@ -111,4 +111,4 @@ def _seen(tree: Tree) -> str:
     counts = (
         f"{count} {ending or 'without ending'}" for ending, count in tree.endings.most_common(6)
     )
-    return f"saw files {', '.join(counts)}"
+    return f"saw only files {', '.join(counts)}"

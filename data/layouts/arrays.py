@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data.layouts.folders import classed, sections, top_folder
+from data.layouts.folders import classed, of_split, sections, top_folder
 from data.layouts.layout import Layout, Options
 from data.layouts.tree import Tree, join
 from data.readers.arrays import count_items
@@ -23,7 +23,7 @@ def find(tree: Tree, options: Options) -> Layout | None:
     videos: list[tuple[str, int]] = []
     within: list[str] = []
     folders: list[str] = []
-    for section in sections(tree, options.split):
+    for section in sections(tree):
         for path, folder in tree.below(section):
             for name in folder.arrays:
                 file = join(path, name)
@@ -38,7 +38,7 @@ def find(tree: Tree, options: Options) -> Layout | None:
         for path, item in videos
         if (path, item) in labels
     ]
-    return Layout(NAME, classes, found) if found else None
+    return Layout(NAME, classes, of_split(tree, found, options.split)) if found else None
 
 
 def looks_like_arrays(tree: Tree) -> bool:

@@ -28,42 +28,52 @@ _SPLIT_NAMES = {
 
 def find_class_folders(tree: Tree, options: Options) -> Layout | None:
     """Each video is labelled by the topmost folder that it lies in."""
-    videos, labelled = _videos(tree, options)
+    videos, labelled = _videos(tree)
     classes, labels = classed(labelled, videos, tree.notes)
     found = [Found(path, "video", label=labels[path]) for path in videos if path in labels]
     depth = min((one.path.count("/") for one in found), default=0)
     for one in found:
         if classes and one.path.count("/") > depth:
             tree.notes.add("in a folder within its class folder", one.path)
-    return Layout(CLASS_FOLDERS, classes, found) if classes else None
+    if not classes:
+        return None
+    return Layout(CLASS_FOLDERS, classes, of_split(tree, found, options.split))
 
 
 def find_flat(tree: Tree, options: Options) -> Layout | None:
     """Every video below the root, without labels."""
-    videos, _ = _videos(tree, options)
-    return Layout(FLAT, [], [Found(path, "video") for path in videos]) if videos else None
+    videos, _ = _videos(tree)
+    found = [Found(path, "video") for path in videos]
+    return Layout(FLAT, [], of_split(tree, found, options.split)) if found else None
 
 
-def sections(tree: Tree, split: str | None) -> list[str]:
-    """The folders below which the wanted videos lie: train, val and test where they exist.
+def sections(tree: Tree) -> dict[str, str]:
+    """Folders below which the videos lie, each with the part of the data set that it is.
 
-    Raises:
-        DataError: A split is wanted but the folder is not divided, or has no such part.
+    These are the folders train, val and test, whatever their spelling; where there are none, the
+    one folder that holds everything is "" of the data set.
     """
     base = _base(tree)
     parts = {path: _split_of(path) for path in tree.subfolders(base)}
-    divided = bool(parts) and all(parts.values()) and not tree.folders[base].holds_media()
-    if not divided:
-        if split is not None:
-            raise DataError(
-                f"'{tree.root}' has no split '{split}': it is not divided into folders"
-                " train, val, test; leave the split out"
-            )
-        return [base]
-    chosen = [path for path, part in parts.items() if split in (None, part)]
+    if not parts or not all(parts.values()) or tree.folders[base].holds_media():
+        return {base: ""}
+    return parts
+
+
+def of_split(tree: Tree, found: list[Found], split: str | None) -> list[Found]:
+    """The videos of one part; labels were given before, so that they mean the same in all parts.
+
+    Raises:
+        DataError: The folder is not divided, or has no such part.
+    """
+    if split is None:
+        return found
+    parts = sections(tree)
+    chosen = tuple(path + "/" for path, part in parts.items() if part == split)
     if not chosen:
-        raise DataError(f"'{tree.root}' has no split '{split}', only {', '.join(parts)}")
-    return chosen
+        known = ", ".join(parts) if any(parts.values()) else "none: leave the split out"
+        raise DataError(f"'{tree.root}' has no folder of split '{split}', it has {known}")
+    return [one for one in found if one.path.startswith(chosen)]
 
 
 def classed(
@@ -107,9 +117,9 @@ def _base(tree: Tree) -> str:
     return base
 
 
-def _videos(tree: Tree, options: Options) -> tuple[list[str], list[str]]:
+def _videos(tree: Tree) -> tuple[list[str], list[str]]:
     videos, labelled = [], []
-    for section in sections(tree, options.split):
+    for section in sections(tree):
         for path, folder in tree.below(section):
             videos += [join(path, name) for name in folder.videos]
             labelled += [top_folder(section, path)] * len(folder.videos)
@@ -121,5 +131,5 @@ def top_folder(section: str, path: str) -> str:
     return path[len(section) :].strip("/").split("/")[0]
 
 
-def _split_of(path: str) -> str | None:
-    return _SPLIT_NAMES.get(path.rpartition("/")[2].casefold())
+def _split_of(path: str) -> str:
+    return _SPLIT_NAMES.get(path.rpartition("/")[2].casefold(), "")

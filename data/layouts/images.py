@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from PIL import Image
 
-from data.layouts.folders import classed, sections, top_folder
+from data.layouts.folders import classed, of_split, sections, top_folder
 from data.layouts.layout import Layout, Options
 from data.layouts.tree import Folder, Tree, join
 from data.records import Found
@@ -25,7 +25,7 @@ _IMAGES_OPENED = 12
 def find_frames(tree: Tree, options: Options) -> Layout | None:
     """Each folder that directly holds numbered images is one video."""
     videos, labelled = [], []
-    for section in sections(tree, options.split):
+    for section in sections(tree):
         for path, folder in tree.below(section):
             if not _is_video(folder):
                 for name in folder.images:
@@ -39,19 +39,19 @@ def find_frames(tree: Tree, options: Options) -> Layout | None:
             _note_gaps(tree, path, folder)
     classes, labels = classed(labelled, videos, tree.notes)
     found = [Found(path or ".", "frames", label=labels[path]) for path in videos if path in labels]
-    return Layout(FRAMES, classes, found) if found else None
+    return Layout(FRAMES, classes, of_split(tree, found, options.split)) if found else None
 
 
 def find_strips(tree: Tree, options: Options) -> Layout | None:
     """Each image is one video, its frames side by side or one below the other."""
     videos, labelled = [], []
-    for section in sections(tree, options.split):
+    for section in sections(tree):
         for path, folder in tree.below(section):
             videos += [join(path, name) for name in folder.images]
             labelled += [top_folder(section, path)] * len(folder.images)
     classes, labels = classed(labelled, videos, tree.notes)
     found = [Found(path, "strip", label=labels[path]) for path in videos if path in labels]
-    return Layout(STRIPS, classes, found) if found else None
+    return Layout(STRIPS, classes, of_split(tree, found, options.split)) if found else None
 
 
 def looks_like_strips(tree: Tree) -> bool:
