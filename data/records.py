@@ -33,11 +33,22 @@ class Found:
 
 @dataclass(frozen=True)
 class Entry:
-    """A place where decoding may start: seek to `timestamp`, drop `skip` frames, get `frame`."""
+    """A place where decoding may start, and what comes out there.
+
+    Seek to `timestamp`, feed the first `fast` packets with the frames that no other frame needs
+    left out, drop `skip` decoded frames: the next one is `frame`.
+
+    Attributes:
+        timestamp: Where to seek, in the stream's time base.
+        frame: Index in display order of the first frame that is right.
+        skip: Decoded frames to drop before it.
+        fast: Packets to decode in haste; 0 at a key frame.
+    """
 
     timestamp: int
     frame: int
     skip: int = 0
+    fast: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,21 @@ class VideoRecord:
 
 @dataclass(frozen=True)
 class Reject:
-    """A file that cannot be used, and why, in one line."""
+    """A file that cannot be used, and why, in one line.
+
+    Attributes:
+        path: Relative to the root.
+        reason: One line for the user.
+        item: Row of an array file that holds many videos; 0 elsewhere.
+        num_bytes: Size of the file when it was scanned.
+        modified_ns: Its time of modification; with `num_bytes` it tells whether to try again.
+    """
 
     path: str
     reason: str
+    item: int = 0
+    num_bytes: int = 0
+    modified_ns: int = 0
 
 
 @dataclass

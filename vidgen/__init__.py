@@ -1,1 +1,30 @@
-"""Generative adversarial networks for video."""
+"""Generative adversarial networks for video: TGAN, and the game that trains it.
+
+The names below are imported when first used, so that `python -m vidgen --help` does not wait
+for torch. They are also the only classes that a checkpoint may name.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidgen.adversarial.optimizers import OptimizerSettings
+    from vidgen.tgan import TGAN
+    from vidgen.tgan_volumetric import VolumetricTGAN
+
+__version__ = "0.1.0"
+__all__ = ["TGAN", "OptimizerSettings", "VolumetricTGAN"]
+
+_HOMES = {
+    "OptimizerSettings": "vidgen.adversarial.optimizers",
+    "TGAN": "vidgen.tgan",
+    "VolumetricTGAN": "vidgen.tgan_volumetric",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vidgen' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

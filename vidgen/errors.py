@@ -1,5 +1,5 @@
-"""The one kind of error that a user is shown as a line of text."""
+"""The one exception that a user is meant to read."""
 
 
 class UserError(Exception):
-    """A mistake the user can mend; its text is one line that says how."""
+    """A mistake in a command, a file or a setting; its text is one line that says what to do."""

@@ -1,0 +1,170 @@
+"""Train a game on a data set, or go on where the same command was stopped.
+
+    python train.py --config tgan_weizmann --data.root videos/ --run runs/weizmann
+    torchrun --nproc_per_node 8 train.py --config tgan_ucf101 --data.root UCF-101/ --run runs/tgan
+
+Every option of a recipe can be given on the command line too: --training.steps 5000,
+--game.frame_size 32, --data.stride 2. To resume a run, give its command again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidgen.adversarial.settings import TrainingSettings
+from vidgen.commands.configuration import (
+    complete_data_options,
+    parse,
+    print_short_help,
+    recipe_file,
+    training_parser,
+)
+from vidgen.commands.run_folder import RunFolder, refuse_changes
+from vidgen.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from data.sources import Source
+    from vidgen.adversarial.game import Game
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; its exit code."""
+    if not arguments or arguments in (["--help"], ["-h"]):
+        print_short_help(__doc__ or "", TrainingSettings)
+        return 0 if arguments else 2
+    parser = training_parser(__doc__ or "")
+    config = parse(parser, recipe_file(arguments))
+    return train(parser, config, command="python train.py " + " ".join(arguments))
+
+
+def train(parser: Any, config: Any, command: str) -> int:
+    """Trains what a complete configuration describes; the exit code."""
+    import torch
+    from jsonargparse import Namespace
+
+    from vidgen.adversarial.devices import make_fabric
+    from vidgen.adversarial.training import fit
+    from vidgen.commands.dry_run import describe_run
+    from vidgen.commands.samples import SamplePictures
+
+    settings: TrainingSettings = parser.instantiate(Namespace(training=config.training)).training
+    torch.manual_seed(settings.seed)
+    game: Game = parser.instantiate(Namespace(game=config.game)).game
+    complete_data_options(config, game)
+    if config.dry_run:
+        describe_run(parser, config, game, settings)
+        return 0
+    if config.run is None:
+        raise UserError("say where the run shall be kept: --run runs/NAME")
+    fabric = make_fabric(settings)
+    if settings.batch_size % (fabric.world_size * settings.accumulate):
+        raise UserError(
+            f"training.batch_size {settings.batch_size} cannot be shared by {fabric.world_size} "
+            f"processes in {settings.accumulate} parts each"
+        )
+    with RunFolder(config.run, owner=fabric.is_global_zero) as folder:
+        # One process scans; the others then find its scan.
+        with fabric.rank_zero_first():
+            source = _open_source(parser, config, folder)
+        if fabric.is_global_zero:
+            refuse_changes(folder, parser, config, source.fingerprint())
+            _report(source)
+        _check_classes(game, source)
+        about = {"classes": source.classes, "fps": source.fps}
+        shown = SamplePictures(folder.path / "samples", settings.num_samples, source.fps)
+        with closing(_RealBatches(source, settings, fabric)) as batches:
+            try:
+                outcome = fit(game, batches, settings, folder.path, fabric, about, shown)
+            except RuntimeError as error:
+                if fabric.world_size > 1 and _lost_contact(error):
+                    raise UserError(
+                        f"process {fabric.global_rank} lost contact with the others: one of them "
+                        "has ended; the last checkpoint is whole, give the command again to resume"
+                    ) from error
+                raise
+    if outcome.signal and fabric.is_global_zero:
+        _say(
+            f"stopped by {outcome.signal} and saved at step {outcome.step}; to go on:\n  {command}"
+        )
+    elif fabric.is_global_zero:
+        _say(
+            f"done: {outcome.step} steps in {config.run}; now: python -m vidgen generate {config.run} --count 16 --out {Path(config.run) / 'generated'} --grid"
+        )
+    return 130 if outcome.signal == "SIGINT" else 0
+
+
+class _RealBatches:
+    """The loader of the run, made when the loop says with which batch it begins."""
+
+    def __init__(self, source: Source, settings: TrainingSettings, fabric: Any) -> None:
+        self._source, self._settings, self._fabric = source, settings, fabric
+        self._batches: Any = None
+
+    def __call__(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        from data.batches import Batches
+
+        settings, fabric = self._settings, self._fabric
+        self._batches = Batches(
+            self._source,
+            settings.batch_size,
+            settings.seed,
+            first=first,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            num_workers=settings.num_workers,
+            pin_memory=fabric.device.type == "cuda",
+        )
+        return iter(self._batches)
+
+    def close(self) -> None:
+        if self._batches is not None:
+            self._batches.close()
+
+
+def _open_source(parser: Any, config: Any, folder: RunFolder) -> Source:
+    from jsonargparse import Namespace
+
+    options = config.data.init_args
+    if "scan_cache" in options and options.scan_cache is None:
+        options.scan_cache = folder.path / "scan.json"
+    return parser.instantiate(Namespace(data=config.data)).data
+
+
+def _report(source: Source) -> None:
+    for line in getattr(source, "report", list)():
+        _say(line)
+
+
+def _check_classes(game: Game, source: Source) -> None:
+    if game.num_classes and len(source.classes) > game.num_classes:
+        raise UserError(
+            f"the data has {len(source.classes)} classes, the game is conditioned on "
+            f"{game.num_classes}; give --game.num_classes {len(source.classes)}"
+        )
+    if game.num_classes and not source.classes:
+        raise UserError("the game is conditioned on classes, but the data has none")
+
+
+def _lost_contact(error: RuntimeError) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in ("gloo", "nccl", "connection", "timed out", "peer"))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def run_as_script() -> None:
+    """The whole of train.py: errors as one line, exit codes as the shell expects."""
+    from vidgen.__main__ import run_command
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(run_command("train.py", main, sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""Judges of clips."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vidgen.adversarial.blocks import GaussianNoise, batch_norm, label_planes
+
+
+class VideoDiscriminator(nn.Module):
+    """A 3-D DCGAN discriminator with one unbounded score a clip.
+
+    Source: TGAN (Saito et al., 2017), §3.3, at 16 frames of 64 pixels:
+    3×16×64×64 → 64×8×32×32 → 128×4×16×16 → 256×2×8×8 → 512×1×4×4 → score.
+
+    Once time has shrunk to 1, the remaining layers leave it alone; if it is longer than 1 at the
+    end, the scores of the remaining moments are averaged.
+
+    Args:
+        channels: Colours of a clip.
+        num_frames: Frames of a clip.
+        frame_size: Height and width, a power of two from 8 on.
+        width: Channels of the first layer; doubled by each.
+        num_classes: Size of one-hot labels that join the input as constant planes; 0 is none.
+        normalize: Put BatchNorm after every layer but the first.
+        scale: The BatchNorms learn a factor.
+        shift: The BatchNorms learn an offset.
+        noise: Deviation of normal noise before every activation, in training; 0 is none.
+        epsilon: Of the BatchNorms.
+    """
+
+    top_size = 4
+
+    def __init__(
+        self,
+        channels: int = 3,
+        num_frames: int = 16,
+        frame_size: int = 64,
+        width: int = 64,
+        num_classes: int = 0,
+        normalize: bool = True,
+        scale: bool = True,
+        shift: bool = False,
+        noise: float = 0.0,
+        epsilon: float = 2e-5,
+    ) -> None:
+        super().__init__()
+        halvings = int(math.log2(max(frame_size, 1) / self.top_size))
+        if halvings < 1 or self.top_size * 2**halvings != frame_size:
+            raise ValueError(f"frame_size is {frame_size}; it must be 8, 16, 32, 64, 128, …")
+        self.num_classes = num_classes
+        layers: list[nn.Module] = []
+        before, frames = channels + num_classes, num_frames
+        for level in range(halvings):
+            after = width * 2**level
+            in_time = (4, 2, 1) if frames > 1 else (1, 1, 0)
+            kernel, stride, padding = (
+                (time, space, space) for time, space in zip(in_time, (4, 2, 1), strict=True)
+            )
+            layers.append(nn.Conv3d(before, after, kernel, stride, padding))
+            if normalize and level:
+                layers.append(batch_norm(3, after, scale, shift, epsilon))
+            if noise:
+                layers.append(GaussianNoise(noise))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            before, frames = after, max(frames // 2, 1)
+        self.layers = nn.Sequential(*layers)
+        self.score = nn.Linear(before * self.top_size**2, 1)
+
+    def forward(
+        self,
+        clip: Float[Tensor, "batch channel time height width"],
+        labels: Float[Tensor, "batch kinds"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Scores of clips, conditioned on one-hot labels if the judge has classes."""
+        if labels is not None:
+            clip = torch.cat([clip, label_planes(labels, clip.shape[2:])], dim=1)
+        features = self.layers(clip).transpose(1, 2).flatten(2)  # (B, T', 512·4·4)
+        return self.score(features).mean(dim=(1, 2))

@@ -1,0 +1,1 @@
+"""The shared temporal core: one latent a video becomes one latent a frame."""
