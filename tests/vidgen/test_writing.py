@@ -76,7 +76,7 @@ def test_videos_read_back_with_the_same_frames_size_and_colors(tmp_path, read, w
     writer(tmp_path / f"clip{suffix}", clip, 25)
     back = read(tmp_path / f"clip{suffix}")
     assert back.shape == clip.shape
-    # Measured 40.9 dB (mp4) and 41.0 dB (webm); frames off by one give 33, swapped channels 14.
+    # Measured 41.3 dB (mp4) and 41.0 dB (webm); frames off by one give 33, swapped channels 14.
     assert psnr(clip, back) > 40
 
 
@@ -188,7 +188,10 @@ def test_equal_clips_are_equal_bytes_at_sizes_that_do_not_fill_the_blocks(tmp_pa
         write_mp4(tmp_path / "clip.mp4", clip, 25)
         contents.add((tmp_path / "clip.mp4").read_bytes())
         noise = np.random.default_rng(index)
-        in_use = [*in_use[-8:], noise.integers(0, 256, noise.integers(1e3, 2e5), dtype=np.uint8)]
+        in_use = [
+            *in_use[-8:],
+            noise.integers(0, 256, noise.integers(1000, 200_000), dtype=np.uint8),
+        ]
     assert len(contents) == 1
 
 
@@ -214,8 +217,8 @@ def test_gif_keeps_frames_that_equal_the_one_before_and_loops_for_ever(tmp_path)
 def test_gif_palettes_follow_the_colors_of_each_frame(tmp_path):
     clip = color_clip(num_frames=8, height=48)
     write_gif(tmp_path / "clip.gif", clip, 10)
-    # Measured 38.7 dB; one palette for all frames of this clip gives 31.7.
-    assert psnr(clip, read_gif(tmp_path / "clip.gif")[0]) > 37.5
+    # Measured 40.9 dB; one palette for all frames of this clip gives 33.3.
+    assert psnr(clip, read_gif(tmp_path / "clip.gif")[0]) > 39
     few = clip // 64 * 64
     write_gif(tmp_path / "few.gif", few, 10)
     assert np.array_equal(read_gif(tmp_path / "few.gif")[0], few), "few colors are kept exactly"
