@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 setup(
     name="vidgen",
     version="0.1.0",
-    description="Train, judge and use GANs for video and voxels: VGAN, TGAN, MoCoGAN, TGANv2, 3D-GAN",
+    description="Train, judge and use generative adversarial networks for video and voxels",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

@@ -66,13 +66,14 @@ def checksum(frame: av.VideoFrame) -> int:
     value = frame.width << 16 ^ frame.height
     planes = frame.planes
     if not frame.format.is_planar or any(plane.line_size <= 0 for plane in planes):
-        return zlib.crc32(np.ascontiguousarray(frame.to_ndarray(format="rgb24")), value)
+        return zlib.crc32(frame.to_ndarray(format="rgb24").tobytes(), value)
     sample_bytes = 2 if any(part.bits > 8 for part in frame.format.components) else 1
     for plane in planes:
-        rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+        memory = np.frombuffer(plane, np.uint8)  # pyright: ignore  (a plane is a buffer)
+        rows = memory[: plane.height * plane.line_size]
         # What lies right of the picture in memory belongs to nobody and may change.
         rows = rows.reshape(plane.height, plane.line_size)[:, : plane.width * sample_bytes]
-        value = zlib.crc32(np.ascontiguousarray(rows), value)
+        value = zlib.crc32(rows.tobytes(), value)
     return value
 
 
@@ -104,9 +105,9 @@ def decode_film(path: Path, max_frames: int, progress: Callable[[], None]) -> Fi
                 if len(film.checksums) > max_frames:
                     break
         except av.error.FFmpegError as error:
-            if not film.checksums:
+            if not film.checksums or isinstance(error, MemoryError):
                 raise
-            film.damage = error.strerror
+            film.damage = error.strerror or type(error).__name__
     return film
 
 
@@ -135,9 +136,7 @@ def verified_entries(path: Path, film: Film, progress: Callable[[], None]) -> tu
 def _tries(path: Path, film: Film) -> list[Entry]:
     """Where to try: `frame` is a guess that only spaces the tries."""
     num_frames = len(film.checksums)
-    hasty = (
-        num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
-    )
+    hasty = num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
     spacing = max(_KEY_SPACING, num_frames // _MOST_ENTRIES)
     keys: list[Entry] = []
     with opened(path) as container:
@@ -182,9 +181,9 @@ def _try_out(
                     shift = places[seen[-1]] - (len(seen) - 1)
                 if shift is not None and shift + len(seen) >= until:
                     break
-        except av.error.FFmpegError:
-            if not seen:
-                return None
+        except av.error.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
     if shift is None:
         return None
     skip = len(seen)

@@ -44,3 +44,11 @@ class Source(ABC):
         Raises:
             DataError: The item cannot be read; the caller may draw another.
         """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of what it would deliver, in any folder and process; resuming compares it."""
+
+    def report(self) -> list[str]:
+        """What a user should know before training: what was found, what was left out."""
+        return []

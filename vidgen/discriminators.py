@@ -80,4 +80,4 @@ class VideoDiscriminator(nn.Module):
         if labels is not None:
             clip = torch.cat([clip, label_planes(labels, clip.shape[2:])], dim=1)
         features = self.layers(clip).transpose(1, 2).flatten(2)  # (B, T', 512·4·4)
-        return self.score(features).mean(dim=(1, 2))
+        return self.score(features).float().mean(dim=(1, 2))  # a loss in half precision is noise

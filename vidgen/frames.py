@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -43,6 +43,10 @@ class BranchedImageGenerator(nn.Module):
         doublings = int(math.log2(max(frame_size, 1) / self.bottom_size))
         if doublings < 1 or self.bottom_size * 2**doublings != frame_size:
             raise ValueError(f"frame_size is {frame_size}; it must be 8, 16, 32, 64, 128, …")
+        if width < 2**doublings:
+            raise ValueError(
+                f"width is {width}; {frame_size} pixels need {2**doublings} or more to halve"
+            )
         self.bottom_channels = width // 2
         features = self.bottom_channels * self.bottom_size**2
         self.branches = nn.ModuleList(

@@ -11,11 +11,12 @@ What is understood (N videos of T frames of H by W pixels and C channels, 1, 3 o
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -73,17 +74,17 @@ def axes_of(shape: tuple[int, ...]) -> str:
 
 
 def count_items(path: Path) -> int:
-    """Number of videos in an array file.
+    """Number of videos in an array file, from its header only.
 
     Raises:
         DataError: The file cannot be read as videos.
     """
-    with _opened(path) as (array, _):
-        spans = _spans(path)
-        if spans is not None:
-            return len(spans)
-        axes = axes_of(array.shape)
-        return array.shape[axes.index("n")] if "n" in axes else 1
+    shape, _ = _header(path)
+    spans = _spans(path)
+    axes = axes_of(shape)
+    if spans is not None:
+        return len(spans)
+    return shape[axes.index("n")] if "n" in axes else 1
 
 
 def locate(path: Path, item: int) -> ArrayVideo:
@@ -92,19 +93,19 @@ def locate(path: Path, item: int) -> ArrayVideo:
     Raises:
         DataError: The file cannot be read as videos, or has no such row.
     """
-    with _opened(path) as (array, lengths):
-        axes = axes_of(array.shape)
-        size = dict(zip(axes, array.shape, strict=True))
-        spans = _spans(path)
-        num_items = size.get("n", 1) if spans is None else len(spans)
-        if not 0 <= item < num_items:
-            raise DataError(f"video {item} of {num_items} in the file was asked")
-        begin, end = (0, size["t"]) if spans is None else spans[item]
-        if lengths is not None:
-            end = min(end, int(lengths[item]))
-        if not 0 <= begin < end <= size["t"]:
-            raise DataError(f"video {item} has no frames, or some outside the array")
-        return ArrayVideo(axes, item, begin, end - begin, size["h"], size["w"])
+    shape, lengths = _header(path)
+    axes = axes_of(shape)
+    size = dict(zip(axes, shape, strict=True))
+    spans = _spans(path)
+    num_items = size.get("n", 1) if spans is None else len(spans)
+    if not 0 <= item < num_items:
+        raise DataError(f"{path}: video {item} of {num_items} was asked")
+    begin, end = (0, size["t"]) if spans is None else spans[item]
+    if lengths is not None:
+        end = min(end, int(lengths[item]))
+    if not 0 <= begin < end <= size["t"]:
+        raise DataError(f"{path}: video {item} has no frames, or some outside the array")
+    return ArrayVideo(axes, item, begin, end - begin, size["h"], size["w"])
 
 
 class ArrayReader(Reader):
@@ -121,9 +122,8 @@ class ArrayReader(Reader):
         video = self._video
         numbers = [video.begin + number for number in wanted]
         place = {"n": video.item, "t": numbers}
-        with _opened(self._path) as (array, _):
+        with _array(self._path) as array:
             part = np.asarray(array[tuple(place.get(axis, slice(None)) for axis in video.axes)])
-        # An index list beside a number moves its axis to the front only in some orders.
         axes = video.axes.replace("n", "")
         if axes.endswith("chw"):
             part = part.transpose(0, 2, 3, 1)
@@ -140,22 +140,60 @@ def _three_channels(frames: UInt8[np.ndarray, "time height width channel"]) -> F
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The array of frames, not yet read where the format allows, and the lengths or `None`."""
-    try:
+def _array(path: Path) -> Iterator[Any]:
+    """The array of frames; of .npy and HDF5 files nothing is read before it is indexed."""
+    with _explained(path):
         if path.suffix.lower() == ".npy":
-            yield _bytes_only(np.load(path, mmap_mode="r", allow_pickle=False)), None
+            yield np.load(path, mmap_mode="r", allow_pickle=False)
         elif path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
-                name = "videos" if "videos" in arrays else next(iter(arrays), "")
-                lengths = arrays["lengths"] if "lengths" in arrays else None
-                yield _bytes_only(arrays[name]), lengths
+                yield arrays[_name_in(arrays.files)]
         else:
             with _hdf5(path) as file:
-                yield _bytes_only(file["image"]), None
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError) as error:
+                yield file["image"]
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], Any]:
+    """Shape of the array of frames, and the videos' lengths or `None`; pixels stay unread."""
+    lengths = None
+    with _explained(path):
+        if path.suffix.lower() == ".npz":
+            # np.load would unpack the pixels to tell their shape: a small file may hold gigabytes.
+            with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as arrays:
+                with archive.open(_name_in(arrays.files) + ".npy") as member:
+                    shape, dtype = _npy_header(member)
+                if "lengths" in arrays.files:
+                    lengths = arrays["lengths"]
+        else:
+            with _array(path) as array:
+                shape, dtype = tuple(array.shape), array.dtype
+    if dtype != np.uint8:
+        raise DataError(f"{path}: holds {dtype} where uint8 pixels are needed: convert it first")
+    return shape, lengths
+
+
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _name_in(names: list[str]) -> str:
+    """Which of an archive's arrays holds the frames."""
+    if "videos" in names or not names:
+        return "videos"
+    return names[0]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns what numpy, zipfile and h5py raise on bad files into one kind of error."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: no array of videos can be read from it ({error})") from error
 
 
@@ -165,12 +203,6 @@ def _hdf5(path: Path) -> Any:
     except ImportError as error:
         raise DataError("HDF5 files need the package h5py: pip install vidgen[hdf5]") from error
     return h5py.File(path, "r")
-
-
-def _bytes_only(array: Any) -> Any:
-    if array.dtype != np.uint8:
-        raise DataError(f"holds {array.dtype} where uint8 pixels are needed: convert it first")
-    return array
 
 
 def _spans(path: Path) -> list[tuple[int, int]] | None:

@@ -10,6 +10,8 @@ from data.readers.base import Frames, Reader
 from data.records import VideoRecord
 from data.sources import DataError
 
+_LONGEST_SECONDS = 1e6
+
 
 class DecordReader(Reader):
     """Frames of a video file as decord gives them.
@@ -27,13 +29,22 @@ class DecordReader(Reader):
         try:
             # One thread: with more, a clip of 16 frames comes later, not sooner.
             self._video = decord.VideoReader(str(path), num_threads=1)
-        except (RuntimeError, UnicodeError) as error:
+        except Exception as error:  # its errors have no common class below Exception
             raise DataError(f"{path}: decord cannot open it") from error
+
+    def claimed_frames(self) -> int:
+        """How many frames decord counts, true or not."""
+        return len(self._video)
+
+    def has_sane_times(self) -> bool:
+        """Whether its time stamps could be seconds of a film; without them its seeks go astray."""
+        times = self._video.get_frame_timestamp(range(len(self._video)))
+        return bool(np.isfinite(times).all() and (np.abs(times) < _LONGEST_SECONDS).all())
 
     def _read(self, wanted: list[int]) -> Frames:
         try:
             frames = self._video.get_batch(wanted)
-        except Exception as error:  # its errors have no common class below Exception
+        except Exception as error:
             raise DataError(f"{self._path}: decord cannot decode it any more") from error
         # Another part of the program may have set decord's global bridge to torch.
         array = frames.asnumpy() if hasattr(frames, "asnumpy") else np.asarray(frames)

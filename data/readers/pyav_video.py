@@ -131,9 +131,7 @@ class PyAVReader(Reader):
             ) from error
         raise DataError(f"{self._path}: frame {following} is no longer there; scan again")
 
-    def _picture(
-        self, reformatter: VideoReformatter, frame: av.VideoFrame
-    ) -> Frames:
+    def _picture(self, reformatter: VideoReformatter, frame: av.VideoFrame) -> Frames:
         """One frame as red, green, blue, of the video's size and the right way up."""
         height, width = self.size[::-1] if self._quarter_turns % 2 else self.size
         picture = reformatter.reformat(frame, width, height, format="rgb24", threads=1)

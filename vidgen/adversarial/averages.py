@@ -27,7 +27,8 @@ class WeightAverage:
         if decay is not None and not 0 <= decay < 1:
             raise ValueError(f"average is {decay}; it must be from 0 up to, not including, 1")
         self._decay = decay
-        self._weights = dict(_generating_weights(game)) if decay is not None else {}
+        self._generating = dict(_generating_weights(game))
+        self._weights = self._generating if decay is not None else {}
         self._average = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()
@@ -55,10 +56,15 @@ class WeightAverage:
 
     @torch.no_grad()
     def restore(self, raw: dict[str, Tensor]) -> None:
-        """After a checkpoint's weights, the average, were loaded: the training ones go back."""
-        for name, weight in self._weights.items():
-            self._average[name].copy_(weight)
-            weight.copy_(raw[name])
+        """After a checkpoint's weights, the average, were loaded: the training ones go back.
+
+        The run may have begun, or left off, keeping an average since that checkpoint.
+        """
+        for name, weight in self._generating.items():
+            if name in self._average:
+                self._average[name].copy_(weight)
+            if name in raw:
+                weight.copy_(raw[name])
 
     @torch.no_grad()
     def _swap(self) -> None:

@@ -4,7 +4,7 @@ A run's `checkpoints/` holds `step-000010000/` folders and `latest`, a line with
 newest whole one. A checkpoint is three files:
 
     model.safetensors   weights for use: those of the running average where one is kept
-    config.json         how to rebuild the game, step, classes, SHA-256 of the other two
+    config.json         how to rebuild the game, step, classes, SHA-256 of all three
     state.pt            what only a resumed training needs; plain types, read without pickle
 """
 
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import pickle
 import shutil
 import zipfile
 from collections.abc import Collection, Mapping
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -82,15 +85,16 @@ def save_checkpoint(
         save_file(plain, draft / _MODEL)
         torch.save(dict(state), draft / _STATE)
         hashes = {name: _sha256(draft / name) for name in (_MODEL, _STATE)}
-        config = {"format": FORMAT, "step": step, "sha256": hashes, **about}
-        (draft / _CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
+        config = {"format": FORMAT, "step": step, "sha256": {**hashes, _CONFIG: ""}, **about}
+        (draft / _CONFIG).write_text(_seal(json.dumps(config, indent=2)), encoding="utf-8")
         for name in (_MODEL, _STATE, _CONFIG):
             _flush(draft / name)
         _flush(draft)
         shutil.rmtree(final, ignore_errors=True)  # left by a run that was stopped right here
         os.replace(draft, final)
         _point(home / "latest", final.name)
-    except (OSError, RuntimeError, ValueError) as error:  # torch reports a full disk as the second
+    # A full disk is a RuntimeError of torch and a SafetensorError of safetensors.
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise UserError(
             f"the checkpoint of step {step} was not saved in {home}: {error}"
@@ -157,70 +161,110 @@ def load_game(run: Path, checkpoint: str = "latest", allow: Collection[str] = ()
     """
     folder = find_checkpoint(Path(run), checkpoint)
     config = read_config(folder)
+    step, fps, classes = config.get("step"), config.get("fps", 25.0), config.get("classes", [])
+    good_fps = isinstance(fps, int | float) and 0 < fps < math.inf
+    if not (isinstance(step, int) and good_fps and isinstance(classes, list)):
+        raise UserError(f"{folder / _CONFIG} is damaged: step, fps or classes cannot be right")
     _verify(folder, _MODEL, config)
-    game = build(config.get("game", {}), allow)
-    if not isinstance(game, Game):
-        raise UserError(f"{folder / _CONFIG} describes a {type(game).__name__}, not a game")
+    game = _build_game(config.get("game"), folder, allow)
     load_weights(game, folder)
     game.eval()
-    return LoadedGame(
-        game,
-        int(config.get("step", 0)),
-        float(config.get("fps", 25.0)),
-        [str(name) for name in config.get("classes", [])],
-        folder,
-    )
+    return LoadedGame(game, step, float(fps), [str(name) for name in classes], folder)
+
+
+def _build_game(description: Any, folder: Path, allow: Collection[str]) -> Game:
+    """The described game, after a sketch without memory was found to fit the stored weights.
+
+    Else a description of a few bytes could ask for more memory than there is.
+    """
+    try:
+        with torch.device("meta"):
+            sketch = build(description, allow)
+        if not isinstance(sketch, Game):
+            raise UserError(f"{folder / _CONFIG} describes a {type(sketch).__name__}, not a game")
+        with safe_open(folder / _MODEL, "pt") as stored:
+            names = stored.keys()
+            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in names}
+        _check_shapes(sketch, shapes, folder)
+        return build(description, allow)
+    except (RecursionError, SafetensorError) as error:
+        raise UserError(f"{folder} is damaged: {error}") from error
+
+
+def _check_shapes(game: Game, stored: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    expected = {name: tuple(value.shape) for name, value in game.state_dict().items()}
+    wrong = {name for name, _ in expected.items() ^ stored.items()}
+    if wrong:
+        raise UserError(
+            f"{folder / _MODEL} does not fit the game of its config.json: {len(wrong)} weights "
+            f"differ, {min(wrong)!r} for instance"
+        )
 
 
 def load_weights(game: Game, folder: Path) -> None:
     """Puts a checkpoint's weights into a game of the same description."""
     try:
         weights = load_file(folder / _MODEL)
-    except Exception as error:  # safetensors raises its own, private kinds
+    except (OSError, SafetensorError) as error:
         raise UserError(f"{folder / _MODEL} is damaged: {error}") from error
-    expected = game.state_dict()
-    wrong = [
-        name
-        for name in expected.keys() | weights.keys()
-        if name not in weights
-        or name not in expected
-        or weights[name].shape != expected[name].shape
-    ]
-    if wrong:
-        raise UserError(
-            f"{folder / _MODEL} does not fit the game of its config.json: {len(wrong)} weights "
-            f"differ, {sorted(wrong)[0]!r} for instance"
-        )
+    _check_shapes(game, {name: tuple(value.shape) for name, value in weights.items()}, folder)
     game.load_state_dict(weights)
 
 
 def load_state(folder: Path) -> dict[str, Any]:
-    """What a resumed training needs, after its hash was compared; nothing in it is executed."""
+    """What a resumed training needs, after its hash was compared; nothing in it is executed.
+
+    Raises:
+        UserError: Damaged, or made by somebody to do harm.
+    """
     _verify(folder, _STATE, read_config(folder))
     path = folder / _STATE
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
             raise UserError(f"{path} is not a training state: it holds packed members")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if type(state) is not dict:
-        raise UserError(f"{path} is not a training state")
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise UserError(f"{path} is not a training state: its members overlap")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path} is not a training state: {reason}") from error
+    if type(state) is not dict or not {"step", "players", "raw"} <= state.keys():
+        raise UserError(f"{path} is not a training state: it lacks step, players or raw")
     return state
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A checkpoint's config.json."""
+    """A checkpoint's config.json.
+
+    Raises:
+        UserError: It is missing, damaged, or of another format.
+    """
     path = folder / _CONFIG
     try:
-        if path.stat().st_size > 10_000_000:
+        if path.stat().st_size > 10_000_000 or not path.is_file():
             raise UserError(f"{path} is too large to be a checkpoint's description")
-        config = json.loads(path.read_text(encoding="utf-8"))
+        # As bytes: a reading as text would turn a carriage return into a newline.
+        text = path.read_bytes().decode("utf-8")
+        config = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
         raise UserError(f"{path} has format {found!r}; this version reads format {FORMAT}")
+    hashes = config.get("sha256")
+    seal = hashes.get(_CONFIG) if isinstance(hashes, Mapping) else None
+    if not isinstance(seal, str) or _seal(text.replace(seal, "", 1)) != text:
+        raise UserError(f"{path} is damaged: its SHA-256 is not the one it gives")
     return config
+
+
+def _seal(text: str) -> str:
+    """The text of a config.json, its own SHA-256 put into the place left empty for it."""
+    place = f'"{_CONFIG}": "'
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return text.replace(f'{place}"', f'{place}{digest}"', 1)
 
 
 def _verify(folder: Path, name: str, config: Mapping[str, Any]) -> None:

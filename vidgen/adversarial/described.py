@@ -16,6 +16,7 @@ from typing import Any
 from vidgen.errors import UserError
 
 _TRUSTED_PACKAGES = ("vidgen", "voxel")
+_WRONG_ARGUMENTS = (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError, MemoryError)
 
 
 class Described:
@@ -30,6 +31,9 @@ class Described:
         bound = inspect.signature(cls.__init__).bind_partial(instance, *args, **kwargs)
         bound.apply_defaults()
         arguments = dict(list(bound.arguments.items())[1:])
+        for name, parameter in bound.signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:  # a subclass that passes options on
+                arguments |= arguments.pop(name)
         object.__setattr__(instance, "arguments", arguments)
         return instance
 
@@ -39,7 +43,7 @@ class Described:
         return {"class_path": _public_path(type(self)), "init_args": plain}
 
 
-def build(description: Mapping[str, Any], allow: Collection[str] = ()) -> Any:
+def build(description: Any, allow: Collection[str] = ()) -> Any:
     """The object that a description names.
 
     Args:
@@ -49,14 +53,15 @@ def build(description: Mapping[str, Any], allow: Collection[str] = ()) -> Any:
     Raises:
         UserError: The description is not one, or names a class that is not allowed.
     """
-    path, arguments = description.get("class_path"), description.get("init_args", {})
+    path = arguments = None
+    if isinstance(description, Mapping):
+        path, arguments = description.get("class_path"), description.get("init_args", {})
     if not isinstance(path, str) or not isinstance(arguments, Mapping):
         raise UserError(f"not the description of an object: {str(description)[:80]!r}")
     kind = _allowed_class(path, allow)
-    built = {str(name): _built(value, allow) for name, value in arguments.items()}
     try:
-        return kind(**built)
-    except (TypeError, ValueError) as error:
+        return kind(**{str(name): _built(value, allow) for name, value in arguments.items()})
+    except _WRONG_ARGUMENTS as error:
         raise UserError(f"{path} cannot be built from its description: {error}") from error
 
 
@@ -81,8 +86,8 @@ def _built(value: Any, allow: Collection[str]) -> Any:
         return build(value, allow)
     if isinstance(value, Mapping):
         return {key: _built(item, allow) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_built(item, allow) for item in value]
+    if isinstance(value, list):  # JSON has no tuples, arguments have nothing else
+        return tuple(_built(item, allow) for item in value)
     return value
 
 

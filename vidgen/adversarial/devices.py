@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from typing import Literal, cast
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor
 
 from vidgen.adversarial.settings import TrainingSettings
 
@@ -35,3 +37,8 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def over_processes(fabric: Fabric, value: Tensor, reduction: Literal["sum", "mean"]) -> Tensor:
+    """The sum or mean of a tensor over all processes; every process gets it."""
+    return cast(Tensor, fabric.all_reduce(value, reduce_op=reduction))

@@ -9,13 +9,14 @@ same clip in any batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class Randomness(Protocol):
     """Independent rows of random numbers, one row a sample, on the CPU."""
 

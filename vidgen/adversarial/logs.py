@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -36,16 +37,20 @@ class RunLog:
         self._board = SummaryWriter(str(run), purge_step=first_step + 1)
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
-        """Adds a line."""
-        self._file.write(json.dumps({"step": step, **figures}) + "\n")
-        self._file.flush()
-        for name, value in figures.items():
-            self._board.add_scalar(name, value, step)
+        """Adds a line; a full disk costs lines, not the run."""
+        with suppress(OSError):
+            self._file.write(json.dumps({"step": step, **figures}) + "\n")
+            self._file.flush()
+        with suppress(OSError):
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Writes what is still held back."""
-        self._file.close()
-        self._board.close()
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._board.close()
 
 
 class NoLog:
@@ -92,8 +97,9 @@ class StepProgress:
     def update(self, step: int, figures: Mapping[str, float] | None = None) -> None:
         """Tells of a finished step."""
         if self._bar is not None:
-            text = {} if figures is None else {"figures": _short(figures)}
-            self._bar.update(self._task, completed=step, **text)
+            self._bar.update(self._task, completed=step)
+            if figures is not None:
+                self._bar.update(self._task, figures=_short(figures))
             return
         now = time.monotonic()
         due = now - self._spoke >= self._seconds_between or step == self._total

@@ -41,14 +41,14 @@ class OptimizerSettings:
         """The optimiser of these parameters."""
         from torch import optim
 
-        shared = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
+        rate, decay = self.learning_rate, self.weight_decay
         if self.rule == "adam":
-            return optim.Adam(parameters, betas=self.betas, eps=self.epsilon, fused=True, **shared)
+            return optim.Adam(parameters, rate, self.betas, self.epsilon, decay, fused=True)
         if self.rule == "rmsprop":
             return optim.RMSprop(
-                parameters, alpha=self.smoothing, eps=self.epsilon, foreach=True, **shared
+                parameters, rate, self.smoothing, self.epsilon, decay, foreach=True
             )
-        return optim.SGD(parameters, **shared)
+        return optim.SGD(parameters, rate, weight_decay=decay)
 
     def learning_rate_at(self, step: int, last_step: int) -> float:
         """Learning rate of a step counted from 1; a pure function, so nothing has to be stored."""

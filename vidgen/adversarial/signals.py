@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from vidgen.adversarial.devices import over_processes
+
 
 class StopSignals:
     """While entered, remembers a stop signal instead of dying of it.
@@ -37,7 +39,7 @@ class StopSignals:
         if fabric.world_size == 1:
             return bool(self.name)
         told = torch.tensor(float(bool(self.name)), device=fabric.device)
-        if not fabric.all_reduce(told, reduce_op="sum") > 0:
+        if not over_processes(fabric, told, "sum") > 0:
             return False
         self.name = self.name or "SIGTERM"
         return True

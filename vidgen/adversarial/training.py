@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -21,6 +21,7 @@ from vidgen.adversarial.checkpoints import (
     newest_whole_checkpoint,
     save_checkpoint,
 )
+from vidgen.adversarial.devices import over_processes
 from vidgen.adversarial.game import Batch, Game, Player, only_trainable
 from vidgen.adversarial.latents import StepRandomness
 from vidgen.adversarial.logs import NoLog, RunLog, StepProgress
@@ -70,7 +71,9 @@ def fit(
         UserError: The run cannot be resumed, or its gradients have ceased to be finite.
     """
     # Setup.
-    fabric = fabric or Fabric(accelerator=settings.accelerator, devices=1)
+    fabric = fabric or Fabric(
+        accelerator=settings.accelerator, devices=1, precision=settings.precision
+    )
     run.mkdir(parents=True, exist_ok=True)
     game.to(fabric.device)
     if settings.channels_last:
@@ -118,8 +121,9 @@ def fit(
     # Loop.
     batches_a_step = max(player.moves for player in players)
     real = batches(done * batches_a_step)
-    bad_moves, step, not_saved = 0, done, ""
-    with StopSignals() as signals:
+    bad_moves = {player.name: 0 for player in players}
+    step, not_saved = done, ""
+    with StopSignals() as signals, closing(log), closing(progress):
         for step in range(done + 1, settings.steps + 1):
             began = time.perf_counter()
             randomness.turn_to(step)
@@ -132,15 +136,15 @@ def fit(
                 for move in range(player.moves):
                     terms, finite = _move(fabric, wrapped, player, optimizer, drawn[move], settings)
                     figures |= {f"{player.name}/{name}": term for name, term in terms.items()}
-                    bad_moves = 0 if finite else bad_moves + 1
+                    bad_moves[player.name] = 0 if finite else bad_moves[player.name] + 1
                     if finite:
                         _agree_on_statistics(fabric, player)
                         player.after_move(step)
-            if bad_moves > settings.max_bad_steps:
-                progress.close()
+            name, bad = max(bad_moves.items(), key=lambda item: item[1])
+            if bad > settings.max_bad_steps:
                 raise UserError(
-                    f"the gradients were not finite {bad_moves} times in a row, at step {step}; "
-                    "lower the learning rate; the checkpoints before it are whole"
+                    f"the gradients of the {name} were not finite {bad} times in a row, at step "
+                    f"{step}; lower its learning rate; the checkpoints before it are whole"
                 )
             average.update(step)
 
@@ -149,9 +153,8 @@ def fit(
             if step % settings.log_every == 0 or step == settings.steps:
                 plain = {name: value.item() for name, value in figures.items()}
                 seconds = time.perf_counter() - began
-                log.write(
-                    step, {**plain, "seconds": seconds, "examples": step * settings.batch_size}
-                )
+                examples = step * batches_a_step * settings.batch_size
+                log.write(step, {**plain, "seconds": seconds, "examples": examples})
             progress.update(step, plain)
             if (
                 show_samples
@@ -167,8 +170,6 @@ def fit(
             if stopped:
                 break
         signal = signals.name
-    log.close()
-    progress.close()
     if not_saved:
         raise UserError(not_saved)
     return Outcome(step, signal)
@@ -183,15 +184,18 @@ def _move(
     settings: TrainingSettings,
 ) -> tuple[dict[str, Tensor], bool]:
     """One move of one player; terms averaged over the parts, and whether gradients were finite."""
-    game, moving = wrapped.module, player.may_move()
+    game, moving = wrapped.module, _may_move(fabric, player)
     loss = getattr(wrapped, player.loss.__name__)
     totals: dict[str, Tensor] = {}
+    buffers = [(buffer, buffer.clone()) for buffer in game.buffers()]
     with only_trainable(game, player.parameters()), nullcontext() if moving else torch.no_grad():
         optimizer.zero_grad(set_to_none=True)
         for index, batch in enumerate(parts):
             last = index == len(parts) - 1
             with fabric.no_backward_sync(wrapped, enabled=not last):
-                terms = loss(batch)
+                # Fabric's wrapper casts only in front of a strategy such as DDP, not without one.
+                with fabric.autocast():
+                    terms = loss(batch)
                 if moving:
                     fabric.backward(torch.stack(list(terms.values())).sum() / len(parts))
             for name, term in terms.items():
@@ -201,7 +205,18 @@ def _move(
     finite = _clip_to_norm(player, settings.clip_gradients)
     if finite:
         optimizer.step()
+    else:  # an infinite activation would stay in BatchNorm's running moments for good
+        for buffer, held in buffers:
+            buffer.copy_(held)
     return totals, finite
+
+
+def _may_move(fabric: Fabric, player: Player) -> bool:
+    """The vote of the processes: a move waits for gradients from all of them."""
+    vote = torch.tensor(float(player.may_move()), device=fabric.device)
+    if fabric.world_size == 1:
+        return bool(vote)
+    return bool(cast(Tensor, fabric.all_reduce(vote, reduce_op="mean")) >= 0.5)
 
 
 def _clip_to_norm(player: Player, limit: float | None) -> bool:
@@ -222,7 +237,7 @@ def _agree_on_statistics(fabric: Fabric, player: Player) -> None:
     for module in player.modules:
         for buffer in module.buffers():
             if buffer.is_floating_point():
-                buffer.copy_(fabric.all_reduce(buffer, reduce_op="mean"))
+                buffer.copy_(over_processes(fabric, buffer, "mean"))
 
 
 def _to_batches(game: Game, drawn: tuple[Tensor, Tensor], parts: int) -> list[Batch]:
@@ -250,7 +265,10 @@ def _resume(
     load_weights(game, folder)
     average.restore(state["raw"])
     for player, optimizer in zip(players, optimizers, strict=True):
+        settings = [{**group} for group in optimizer.param_groups]
         optimizer.load_state_dict(state["players"][player.name])
+        for group, now in zip(optimizer.param_groups, settings, strict=True):
+            group |= {name: value for name, value in now.items() if name != "params"}
     return int(state["step"]), remarks
 
 

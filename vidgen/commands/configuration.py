@@ -116,8 +116,9 @@ def print_short_help(text: str, settings: type) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+# Lines of a parser's message that say nothing to a user.
 _NOISE = re.compile(
-    r"Does not validate|Subtypes:|^Errors:$|<class 'NoneType'>|Given value|^Problem with given class"
+    r"Does not validate|Subtypes:|^Errors:$|<class 'NoneType'>|Given value|^Problem with given"
 )
 
 

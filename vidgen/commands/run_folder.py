@@ -72,8 +72,8 @@ def refuse_changes(folder: RunFolder, parser: Any, config: Any, fingerprint: str
             changed.append("the data itself (files were added, removed or changed)")
         if changed and not config.allow_changes:
             raise UserError(
-                f"the run in {folder.path} was made with other settings: {'; '.join(changed)}; give "
-                "the old ones, another --run, or --allow_changes"
+                f"the run in {folder.path} was made with other settings: {'; '.join(changed)}; "
+                "give the old ones, another --run, or --allow_changes"
             )
         for line in changed:
             sys.stdout.write(f"changed: {line}\n")

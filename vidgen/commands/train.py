@@ -9,10 +9,10 @@ Every option of a recipe can be given on the command line too: --training.steps 
 
 from __future__ import annotations
 
-import os
+import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from data.sources import Source
     from vidgen.adversarial.game import Game
+    from vidgen.adversarial.training import Outcome
 
 
 def main(arguments: list[str]) -> int:
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     parser = training_parser(__doc__ or "")
     config = parse(parser, recipe_file(arguments))
-    return train(parser, config, command="python train.py " + " ".join(arguments))
+    return train(parser, config, command="python train.py " + shlex.join(arguments))
 
 
 def train(parser: Any, config: Any, command: str) -> int:
@@ -75,29 +76,39 @@ def train(parser: Any, config: Any, command: str) -> int:
             source = _open_source(parser, config, folder)
         if fabric.is_global_zero:
             refuse_changes(folder, parser, config, source.fingerprint())
-            _report(source)
+            for line in source.report():
+                _say(line)
         _check_classes(game, source)
         about = {"classes": source.classes, "fps": source.fps}
-        shown = SamplePictures(folder.path / "samples", settings.num_samples, source.fps)
-        with closing(_RealBatches(source, settings, fabric)) as batches:
-            try:
-                outcome = fit(game, batches, settings, folder.path, fabric, about, shown)
-            except RuntimeError as error:
-                if fabric.world_size > 1 and _lost_contact(error):
-                    raise UserError(
-                        f"process {fabric.global_rank} lost contact with the others: one of them "
-                        "has ended; the last checkpoint is whole, give the command again to resume"
-                    ) from error
-                raise
-    if outcome.signal and fabric.is_global_zero:
-        _say(
-            f"stopped by {outcome.signal} and saved at step {outcome.step}; to go on:\n  {command}"
-        )
-    elif fabric.is_global_zero:
-        _say(
-            f"done: {outcome.step} steps in {config.run}; now: python -m vidgen generate {config.run} --count 16 --out {Path(config.run) / 'generated'} --grid"
-        )
+        pictures = SamplePictures(folder.path / "samples", settings.num_samples, source.fps)
+        with closing(_RealBatches(source, settings, fabric)) as batches, _losing_contact(fabric):
+            outcome = fit(game, batches, settings, folder.path, fabric, about, pictures)
+    if fabric.is_global_zero:
+        _say(_farewell(outcome, folder.path, command))
     return 130 if outcome.signal == "SIGINT" else 0
+
+
+def _farewell(outcome: Outcome, run: Path, command: str) -> str:
+    if outcome.signal:
+        return f"stopped by {outcome.signal}, saved at step {outcome.step}; to go on:\n  {command}"
+    generate = f"python -m vidgen generate {run} --count 16 --out {run / 'generated'} --grid"
+    return f"done: {outcome.step} steps in {run}; now for instance:\n  {generate}"
+
+
+@contextmanager
+def _losing_contact(fabric: Any) -> Iterator[None]:
+    """One line instead of a traceback when another process of this run has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error).lower()
+        lost = any(word in text for word in ("gloo", "nccl", "connection", "timed out", "peer"))
+        if fabric.world_size == 1 or not lost:
+            raise
+        raise UserError(
+            f"process {fabric.global_rank} lost contact with the others: one of them has ended; "
+            "the last checkpoint is whole, give the command again to go on from it"
+        ) from error
 
 
 class _RealBatches:
@@ -137,11 +148,6 @@ def _open_source(parser: Any, config: Any, folder: RunFolder) -> Source:
     return parser.instantiate(Namespace(data=config.data)).data
 
 
-def _report(source: Source) -> None:
-    for line in getattr(source, "report", list)():
-        _say(line)
-
-
 def _check_classes(game: Game, source: Source) -> None:
     if game.num_classes and len(source.classes) > game.num_classes:
         raise UserError(
@@ -150,11 +156,6 @@ def _check_classes(game: Game, source: Source) -> None:
         )
     if game.num_classes and not source.classes:
         raise UserError("the game is conditioned on classes, but the data has none")
-
-
-def _lost_contact(error: RuntimeError) -> bool:
-    text = str(error).lower()
-    return any(word in text for word in ("gloo", "nccl", "connection", "timed out", "peer"))
 
 
 def _say(text: str) -> None:
@@ -166,5 +167,4 @@ def run_as_script() -> None:
     """The whole of train.py: errors as one line, exit codes as the shell expects."""
     from vidgen.__main__ import run_command
 
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sys.exit(run_command("train.py", main, sys.argv[1:]))

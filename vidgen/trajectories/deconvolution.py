@@ -40,6 +40,8 @@ class TemporalDeconvolution(Trajectory):
         doublings = int(math.log2(num_frames)) if num_frames > 0 else -1
         if num_frames < 1 or 2**doublings != num_frames:
             raise ValueError(f"num_frames is {num_frames}; TGAN's needs a power of two, 1, 2, 4, …")
+        if width < 4:
+            raise ValueError(f"width is {width}; it must be 4 or more to be halved twice")
         self.num_frames, self.frame_dim = num_frames, frame_dim
         # 512, 256, 128, 128, … as in Table 1
         widths = [max(width // 2**level, width // 4) for level in range(doublings)]

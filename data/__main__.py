@@ -1,0 +1,99 @@
+"""What to do with a folder of videos before training.
+
+python -m data prepare videos store --size 64     decode once; then train with --data.root store
+python -m data check videos                       name every unreadable file and why
+python -m data statistics videos                  classes, lengths, sizes, rates, readers
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import get_args
+
+from data.faces import FaceBox
+from data.geometry import Preprocessing
+from data.layouts import LayoutName, Options, Split
+from data.sources import DataError
+
+_SUMMARY = "What to do with a folder of videos before training."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; gives the exit code."""
+    settings = _parser().parse_args(arguments)
+    # Here, so that a bad command line is refused before the decoders are loaded.
+    from data import commands
+
+    options = Options(
+        settings.split,
+        settings.fold,
+        settings.split_lists,
+        settings.compression,
+        settings.source,
+    )
+    try:
+        return getattr(commands, settings.command)(settings, options)
+    except DataError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m data", description=_SUMMARY)
+    commands = parser.add_subparsers(dest="command", required=True)
+    prepare = commands.add_parser("prepare", help="decode every video once, at training size")
+    check = commands.add_parser("check", help="name every unreadable file, or check a store")
+    statistics = commands.add_parser("statistics", help="count classes, lengths, sizes and rates")
+    for command in (prepare, check, statistics):
+        command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+        command.add_argument("root", type=Path, help="folder of videos")
+    prepare.add_argument("destination", type=Path, help="folder of the store")
+    _add_preparation(prepare)
+    for command in (prepare, check, statistics):
+        _add_choice(command)
+    for command in (check, statistics):
+        command.add_argument("--scan_cache", type=Path, help="JSON file that remembers the scan")
+    return parser
+
+
+def _add_preparation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--size", type=int, nargs="+", required=True, help="side of a clip, or its height and width"
+    )
+    parser.add_argument("--channels", type=int, default=3, choices=(1, 3), help="grey or colour")
+    parser.add_argument(
+        "--preprocessing",
+        default="square",
+        choices=get_args(Preprocessing),
+        help="from the video's frame to the clip's",
+    )
+    parser.add_argument(
+        "--face_box",
+        default="union",
+        choices=get_args(FaceBox),
+        help="one box a video, a frame, or averaged; with --preprocessing face",
+    )
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--layout", default="auto", choices=get_args(LayoutName), help="its layout")
+    parser.add_argument("--split", choices=get_args(Split), help="part of the data set")
+    parser.add_argument("--fold", type=int, default=1, help="number of UCF-101's split list")
+    parser.add_argument("--split_lists", type=Path, help="folder of the split files")
+    parser.add_argument("--compression", default="c23", help="FaceForensics++: raw, c0, c23, c40")
+    parser.add_argument(
+        "--source", default="original", help="FaceForensics: original, actors or a manipulation"
+    )
+    parser.add_argument(
+        "--follow_links", action="store_true", help="read links that lead out of the folder"
+    )
+    parser.add_argument("--num_workers", type=int, default=2, help="processes that decode")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+"""Makes a prepared store: decodes every video once, to its end, at training size."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data.folder import scanned_folder, scanned_masks
+from data.frames import Preparation, VideoFiles
+from data.layouts import LayoutName, Options
+from data.progress import shown_progress
+from data.records import Catalog, Reject, VideoRecord
+from data.sources import DataError
+from data.store import FRAMES, INDEX, SCAN, StoreIndex, frames_sha256, read_index, write_index
+
+# Decoded frames of the original size that one process holds at a time.
+_BYTES_AT_ONCE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came of preparing.
+
+    Attributes:
+        index: The store's index.
+        up_to_date: Whether the store was there already and nothing had to be done.
+    """
+
+    index: StoreIndex
+    up_to_date: bool
+
+
+# A video and the number of its first frame in the store.
+_Job = tuple[VideoRecord, int]
+
+
+def prepare(
+    root: Path,
+    destination: Path,
+    preparation: Preparation,
+    layout: LayoutName = "auto",
+    options: Options | None = None,
+    follow_links: bool = False,
+    num_workers: int = 2,
+) -> Prepared:
+    """Makes a store of a folder of videos, or leaves the one there if nothing has changed.
+
+    The store appears complete or not at all. A video that fails costs a line in the rejects.
+
+    Args:
+        root: Folder of videos.
+        destination: Folder of the store; one of another source or settings is replaced.
+        preparation: What becomes of every frame.
+        layout: How the folder is laid out.
+        options: Which part of the data set is wanted.
+        follow_links: Also read what links lead to outside the root.
+        num_workers: Processes that decode; 0 decodes in this one.
+
+    Raises:
+        DataError: The root cannot be used, the destination is something else than a store, or the
+            disk is too small.
+    """
+    root, destination = Path(root).expanduser(), Path(destination).expanduser().absolute()
+    present = _present_store(destination)
+    with _partial_folder(destination) as partial:
+        if present is not None:
+            for scan in destination.glob("scan*.json"):
+                shutil.copyfile(scan, partial / scan.name)
+        options = options or Options()
+        catalog = scanned_folder(root, layout, options, follow_links, partial / SCAN)
+        masks = {}
+        if preparation.preprocessing == "face":
+            masks = scanned_masks(catalog, partial / SCAN)
+        source = _source_fingerprint(catalog, masks, preparation, options)
+        if present is not None and present.source == source:
+            return Prepared(present, up_to_date=True)
+        index = _new_index(catalog, preparation, options, source)
+        _require_space(destination, index)
+        files = VideoFiles(root, preparation, masks)
+        try:
+            _write_frames(files, index, partial, num_workers)
+        except OSError as error:
+            raise DataError(f"'{partial}' cannot be written: {error.strerror}") from error
+        index.sha256 = frames_sha256(partial)
+        write_index(partial, index)
+        _replace(partial, destination)
+    return Prepared(index, up_to_date=False)
+
+
+def _present_store(destination: Path) -> StoreIndex | None:
+    if not destination.exists():
+        return None
+    if (destination / INDEX).is_file() and (destination / SCAN).is_file():
+        try:
+            return read_index(destination)
+        except DataError:
+            # Damaged: prepared anew. The index shows that the folder is ours to replace.
+            return None
+    if not destination.is_dir() or any(destination.iterdir()):
+        raise DataError(f"'{destination}' is there and is no prepared store: choose a new folder")
+    return None
+
+
+@contextmanager
+def _partial_folder(destination: Path) -> Iterator[Path]:
+    """A folder beside the destination for a half-made store, which one process at a time may use.
+
+    One that was left by a killed process is taken over, its scan included.
+    """
+    partial = destination.with_name(f".{destination.name}.partial")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        lock = os.open(partial, os.O_RDONLY)
+    except OSError as error:
+        raise DataError(f"'{partial}' cannot be made: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for name in (FRAMES, INDEX):
+            (partial / name).unlink(missing_ok=True)
+        yield partial
+    except BlockingIOError:
+        raise DataError(f"'{destination}' is being prepared by another process") from None
+    except KeyboardInterrupt:
+        # The scan stays for the next attempt, the frames would only fill the disk.
+        (partial / FRAMES).unlink(missing_ok=True)
+        raise
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _replace(partial: Path, destination: Path) -> None:
+    old = destination.with_name(f".{destination.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if destination.exists():
+        destination.rename(old)
+    partial.rename(destination)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _source_fingerprint(
+    catalog: Catalog, masks: dict[str, VideoRecord], preparation: Preparation, options: Options
+) -> str:
+    videos = [
+        [asdict(record.found), record.num_frames, record.num_bytes, record.modified_ns]
+        for record in (*catalog.records, *masks.values())
+    ]
+    settings = [asdict(preparation), asdict(options) | {"split_lists": None}, catalog.classes]
+    return hashlib.sha256(json.dumps([settings, videos]).encode()).hexdigest()
+
+
+def _new_index(
+    catalog: Catalog, preparation: Preparation, options: Options, source: str
+) -> StoreIndex:
+    if not catalog.records:
+        raise DataError(
+            f"none of the {len(catalog.rejects)} videos in '{catalog.root}' can be read:"
+            f" python -m data check '{catalog.root}' lists them"
+        )
+    lengths = [record.num_frames for record in catalog.records]
+    offsets = [0, *np.cumsum(lengths).tolist()]
+    return StoreIndex(
+        catalog=catalog,
+        offsets=offsets[:-1],
+        preparation=preparation,
+        options=options,
+        frame_size=_frame_size(preparation, catalog.records[0]),
+        num_frames=offsets[-1],
+        source=source,
+        sha256="",
+    )
+
+
+def _frame_size(preparation: Preparation, record: VideoRecord) -> tuple[int, int]:
+    blank = np.zeros((1, record.height, record.width, 3), np.uint8)
+    height, width = preparation.geometry().fixed(blank).shape[1:3]
+    return height, width
+
+
+def _require_space(destination: Path, index: StoreIndex) -> None:
+    needed = index.num_frames * index.frame_bytes
+    free = shutil.disk_usage(destination.parent).free
+    if needed > free:
+        raise DataError(
+            f"the store needs {needed / 1e9:.1f} GB and '{destination.parent}' has {free / 1e9:.1f}"
+            " GB free: choose another place, a smaller size or a split"
+        )
+
+
+def _write_frames(files: VideoFiles, index: StoreIndex, partial: Path, num_workers: int) -> None:
+    """Fills the file of frames; videos that fail move from the index's records to its rejects."""
+    path = partial / FRAMES
+    with open(path, "wb") as file:
+        file.truncate(index.num_frames * index.frame_bytes)
+    jobs = list(zip(index.catalog.records, index.offsets, strict=True))
+    writer = _Writer(files, path, index.frame_bytes)
+    failures: list[Reject | None] = []
+    with shown_progress("Preparing") as progress:
+        for failure in _outcomes(writer, jobs, num_workers):
+            failures.append(failure)
+            progress(len(failures), len(jobs))
+    kept = [job for job, failure in zip(jobs, failures, strict=True) if failure is None]
+    rejects = [failure for failure in failures if failure is not None]
+    if not kept:
+        raise DataError(f"no video could be decoded; '{rejects[0].path}': {rejects[0].reason}")
+    index.catalog = replace(
+        index.catalog,
+        records=[record for record, _ in kept],
+        rejects=index.catalog.rejects + rejects,
+    )
+    index.offsets = [offset for _, offset in kept]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Decodes one video at a time and writes its frames to their place in the store."""
+
+    files: VideoFiles
+    path: Path
+    frame_bytes: int
+
+    def __call__(self, job: _Job) -> Reject | None:
+        record, offset = job
+        chunk = max(1, _BYTES_AT_ONCE // (record.height * record.width * 3))
+        with open(self.path, "rb+") as file:
+            for start in range(0, record.num_frames, chunk):
+                indices = np.arange(start, min(start + chunk, record.num_frames))
+                try:
+                    pixels = self.files.get(record, indices)
+                except Exception as error:  # decoders raise anything at all
+                    reason = str(error) or type(error).__name__
+                    return Reject(record.found.path, reason, record.found.item)
+                planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+                assert planes.nbytes == len(indices) * self.frame_bytes
+                file.seek((offset + start) * self.frame_bytes)
+                file.write(planes.data)
+            file.flush()
+            os.fsync(file.fileno())
+        return None
+
+
+def _outcomes(writer: _Writer, jobs: list[_Job], num_workers: int) -> Iterator[Reject | None]:
+    """What came of each video, in order: None where it was written."""
+    if num_workers == 0:
+        yield from map(writer, jobs)
+        return
+    # Spawned, not forked: a fork would copy torch's threads in whatever state they are.
+    pool = ProcessPoolExecutor(
+        min(num_workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker, (writer,)
+    )
+    try:
+        yield from pool.map(_write, jobs)
+    except BrokenProcessPool:
+        raise DataError(
+            "a process that decodes was killed, perhaps for want of memory: use --num_workers 1"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker_writer: _Writer | None = None
+
+
+def _start_worker(writer: _Writer) -> None:
+    import torch
+
+    global _worker_writer
+    _worker_writer = writer
+    torch.set_num_threads(1)
+
+
+def _write(job: _Job) -> Reject | None:
+    assert _worker_writer is not None
+    return _worker_writer(job)
