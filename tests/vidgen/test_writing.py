@@ -34,7 +34,7 @@ from vidgen.writing import (
 def color_clip(num_frames: int = 6, height: int = 32, width: int = 64) -> np.ndarray:
     """Slow ramps in all three channels, different along x, y and time."""
     frame, y, x = np.mgrid[:num_frames, :height, :width].astype(float)
-    red, green = 40 + 160 * x / 64, 210 - 150 * y / 32
+    red, green = 40 + 160 * x / width, 210 - 150 * y / height
     return np.stack([red, green, 60 + 10 * frame]).round().astype(np.uint8)
 
 
@@ -76,8 +76,8 @@ def test_videos_read_back_with_the_same_frames_size_and_colors(tmp_path, read, w
     writer(tmp_path / f"clip{suffix}", clip, 25)
     back = read(tmp_path / f"clip{suffix}")
     assert back.shape == clip.shape
-    # Measured 45.1 dB (mp4) and 45.7 dB (webm); a swapped pair of channels or axes gives under 15.
-    assert psnr(clip, back) > 43
+    # Measured 41.3 dB (mp4) and 41.0 dB (webm); frames off by one give 33, swapped channels 14.
+    assert psnr(clip, back) > 40
 
 
 def test_tensors_are_written_as_arrays_are(tmp_path):
@@ -89,7 +89,7 @@ def test_tensors_are_written_as_arrays_are(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 @pytest.mark.parametrize("color", [(230, 20, 20), (20, 220, 20), (20, 20, 230), (255, 255, 255)])
 def test_pure_colors_come_back_within_three_levels(tmp_path, suffix, color):
-    # A BT.601 matrix read as BT.709, or the full range as the narrow one, is off by 13 or more.
+    # A BT.601 matrix read as BT.709, or the full range as the narrow one, is off by 14 or more.
     path = tmp_path / f"flat{suffix}"
     write_clip(path, flat_clip(color), 8)
     for back in (read_with_pyav(path), read_with_decord(path)):
@@ -181,6 +181,20 @@ def test_equal_clips_are_equal_bytes(tmp_path, suffix):
     assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
 
 
+def test_equal_clips_are_equal_bytes_at_sizes_that_do_not_fill_the_blocks(tmp_path):
+    # x264's macroblock tree differed in 6 of 120 such files, with memory in use as it happened.
+    clip, contents, in_use = color_clip(height=31, width=63), set(), []
+    for index in range(60):
+        write_mp4(tmp_path / "clip.mp4", clip, 25)
+        contents.add((tmp_path / "clip.mp4").read_bytes())
+        noise = np.random.default_rng(index)
+        in_use = [
+            *in_use[-8:],
+            noise.integers(0, 256, noise.integers(1000, 200_000), dtype=np.uint8),
+        ]
+    assert len(contents) == 1
+
+
 @pytest.mark.parametrize("fps", [12, 25, 30000 / 1001, 24, 50, 7.5])
 def test_gif_delays_add_up_to_the_rate_with_the_rounding_spread(tmp_path, fps):
     write_gif(tmp_path / "clip.gif", color_clip(num_frames=9), fps)
@@ -203,8 +217,8 @@ def test_gif_keeps_frames_that_equal_the_one_before_and_loops_for_ever(tmp_path)
 def test_gif_palettes_follow_the_colors_of_each_frame(tmp_path):
     clip = color_clip(num_frames=8, height=48)
     write_gif(tmp_path / "clip.gif", clip, 10)
-    # Measured 38.8 dB; one palette for all frames of this clip gives under 36.
-    assert psnr(clip, read_gif(tmp_path / "clip.gif")[0]) > 37.5
+    # Measured 40.9 dB; one palette for all frames of this clip gives 33.3.
+    assert psnr(clip, read_gif(tmp_path / "clip.gif")[0]) > 39
     few = clip // 64 * 64
     write_gif(tmp_path / "few.gif", few, 10)
     assert np.array_equal(read_gif(tmp_path / "few.gif")[0], few), "few colors are kept exactly"
@@ -280,7 +294,7 @@ def test_a_folder_in_the_place_of_the_file_is_one_line_and_leaves_no_trace(tmp_p
 
 def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
     (tmp_path / "file").write_text("here first")
-    with pytest.raises(UserError, match="cannot write .*clip.mp4"):
+    with pytest.raises(UserError, match=r"cannot write .*clip\.mp4: Not a directory"):
         write_mp4(tmp_path / "file" / "clip.mp4", color_clip(), 10)
 
 
