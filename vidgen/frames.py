@@ -71,7 +71,7 @@ class BranchedImageGenerator(nn.Module):
         )
 
     def forward(
-        self, *latents: Float[Tensor, "batch latent"]
+        self, *latents: Float[Tensor, "batch _"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Images in (-1, 1) of as many latents as there are branches."""
         size = self.bottom_size
