@@ -20,9 +20,9 @@ class Limits:
         memory_bytes: Memory of the child process that decodes, what numpy and PyAV need included.
         max_pixels: Pixels of one frame, or of a whole strip.
         max_frames: Frames of one video.
-        decoder: Who reads video files. "pyav" is the faster on all files measured
-            (benchmarks/reading.py); "decord" is taken for the files that it reads rightly, and
-            costs a longer scan to find them.
+        decoder: Who reads video files. "decord" takes every file whose seeks it was seen to get
+            right, and leaves the rest to PyAV; "pyav" is the faster on all files measured
+            (benchmarks/reading.py), and its scan is shorter.
     """
 
     stall_seconds: float = 30.0
@@ -30,7 +30,7 @@ class Limits:
     memory_bytes: int = 2 << 30
     max_pixels: int = 1 << 26
     max_frames: int = 200_000
-    decoder: Decoder = "pyav"
+    decoder: Decoder = "decord"
 
     def __post_init__(self) -> None:
         for name in ("stall_seconds", "total_seconds", "memory_bytes", "max_pixels", "max_frames"):
