@@ -28,6 +28,7 @@ from vidgen.commands.run_folder import RunFolder, refuse_changes
 from vidgen.errors import UserError
 
 if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
     from torch import Tensor
 
     from data.sources import Source
@@ -40,30 +41,41 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments in (["--help"], ["-h"]):
         print_short_help(__doc__ or "", TrainingSettings)
         return 0 if arguments else 2
+    outcome = run_training(arguments)
+    return 130 if outcome is not None and outcome.signal == "SIGINT" else 0
+
+
+def run_training(arguments: list[str]) -> Outcome | None:
+    """Trains what recipe and arguments say; `None` after a dry run.
+
+    Raises:
+        UserError: They cannot be used so, or the training has failed.
+    """
     parser = training_parser(__doc__ or "")
     config = parse(parser, recipe_file(arguments))
-    return train(parser, config, command="python train.py " + shlex.join(arguments))
-
-
-def train(parser: Any, config: Any, command: str) -> int:
-    """Trains what a complete configuration describes; the exit code."""
     import torch
-    from jsonargparse import Namespace
 
-    from vidgen.adversarial.devices import make_fabric
-    from vidgen.adversarial.training import fit
-    from vidgen.commands.dry_run import describe_run
-    from vidgen.commands.samples import SamplePictures
-
-    settings: TrainingSettings = parser.instantiate(Namespace(training=config.training)).training
+    settings: TrainingSettings = _built(parser, "training", config)
     torch.manual_seed(settings.seed)
-    game: Game = parser.instantiate(Namespace(game=config.game)).game
+    game: Game = _built(parser, "game", config)
     complete_data_options(config, game)
     if config.dry_run:
+        from vidgen.commands.dry_run import describe_run
+
         describe_run(parser, config, game, settings)
-        return 0
+        return None
     if config.run is None:
         raise UserError("say where the run shall be kept: --run runs/NAME")
+    return _train(parser, config, game, settings, "python train.py " + shlex.join(arguments))
+
+
+def _train(
+    parser: ArgumentParser, config: Any, game: Game, settings: TrainingSettings, command: str
+) -> Outcome:
+    from vidgen.adversarial.devices import make_fabric
+    from vidgen.adversarial.training import fit
+    from vidgen.commands.samples import SamplePictures
+
     fabric = make_fabric(settings)
     if settings.batch_size % (fabric.world_size * settings.accumulate):
         raise UserError(
@@ -85,7 +97,7 @@ def train(parser: Any, config: Any, command: str) -> int:
             outcome = fit(game, batches, settings, folder.path, fabric, about, pictures)
     if fabric.is_global_zero:
         _say(_farewell(outcome, folder.path, command))
-    return 130 if outcome.signal == "SIGINT" else 0
+    return outcome
 
 
 def _farewell(outcome: Outcome, run: Path, command: str) -> str:
@@ -139,13 +151,25 @@ class _RealBatches:
             self._batches.close()
 
 
-def _open_source(parser: Any, config: Any, folder: RunFolder) -> Source:
-    from jsonargparse import Namespace
-
+def _open_source(parser: ArgumentParser, config: Any, folder: RunFolder) -> Source:
     options = config.data.init_args
     if "scan_cache" in options and options.scan_cache is None:
         options.scan_cache = folder.path / "scan.json"
-    return parser.instantiate(Namespace(data=config.data)).data
+    return _built(parser, "data", config)
+
+
+def _built(parser: ArgumentParser, part: str, config: Any) -> Any:
+    """The object that a part of the configuration describes.
+
+    Raises:
+        UserError: Its constructor refuses a value.
+    """
+    from jsonargparse import Namespace
+
+    try:
+        return parser.instantiate(Namespace({part: config[part]}))[part]
+    except ValueError as error:
+        raise UserError(f"{part}: {error}") from error
 
 
 def _check_classes(game: Game, source: Source) -> None:
@@ -165,6 +189,6 @@ def _say(text: str) -> None:
 
 def run_as_script() -> None:
     """The whole of train.py: errors as one line, exit codes as the shell expects."""
-    from vidgen.__main__ import run_command
+    from vidgen.commands.running import run_command
 
     sys.exit(run_command("train.py", main, sys.argv[1:]))
