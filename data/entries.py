@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _KEY_SPACING = 8
 _MOST_ENTRIES = 2000
 # Each entry point is followed to the next one and this much further.
 _OVERLAP = 8
+# More frames than lean on the part before a key frame; where more differ, the file is damaged.
+_MOST_DROPPED = 8
 # Trying places between key frames takes about twice as long as decoding the film, and pays only
 # where this share of the frames can be left out.
 _HASTY_SHARE = 0.25
@@ -96,6 +99,10 @@ def decode_film(path: Path, max_frames: int, progress: Callable[[], None]) -> Fi
     with opened(path) as container:
         try:
             for frame in frames_from(container, Entry(timestamp=0, frame=0)):
+                if frame.is_corrupt:
+                    # What FFmpeg paints over a gap is nothing to learn from.
+                    film.damage = "a broken frame"
+                    break
                 if not film.checksums:
                     film.height, film.width = frame.height, frame.width
                     film.rotation = round(frame.rotation / 90) * 90 % 360
@@ -122,7 +129,8 @@ def verified_entries(path: Path, film: Film, progress: Callable[[], None]) -> tu
     places = film.unique_places()
     entries: dict[int, Entry] = {}
     tries = _tries(path, film)
-    ends = [*(attempt.frame + _OVERLAP for attempt in tries[1:]), len(film.checksums)]
+    num_frames = len(film.checksums)
+    ends = [*(min(following.frame + _OVERLAP, num_frames) for following in tries[1:]), num_frames]
     for attempt, end in zip(tries, ends, strict=False):
         entry = _try_out(path, attempt, end, film.checksums, places, progress)
         if entry is not None and entry.frame > 0:
@@ -135,11 +143,14 @@ def verified_entries(path: Path, film: Film, progress: Callable[[], None]) -> tu
 
 def _tries(path: Path, film: Film) -> list[Entry]:
     """Where to try: `frame` is a guess that only spaces the tries."""
+    import av.error
+
     num_frames = len(film.checksums)
     hasty = num_frames <= _HASTY_FRAMES and film.num_bidirectional >= _HASTY_SHARE * num_frames
     spacing = max(_KEY_SPACING, num_frames // _MOST_ENTRIES)
     keys: list[Entry] = []
-    with opened(path) as container:
+    # Where the file is damaged, the tries before the damage still stand.
+    with opened(path) as container, suppress(av.error.FFmpegError):
         for number, packet in enumerate(container.demux(container.streams.video[0])):
             timestamp = packet.dts if packet.pts is None else packet.pts
             if not packet.is_keyframe or timestamp is None:
@@ -189,7 +200,7 @@ def _try_out(
     skip = len(seen)
     while skip > 0 and _same(checksums, shift + skip - 1, seen[skip - 1]):
         skip -= 1
-    if skip == len(seen):
+    if skip == len(seen) or skip > _MOST_DROPPED + attempt.fast:
         return None
     return Entry(attempt.timestamp, shift + skip, skip, attempt.fast)
 

@@ -111,7 +111,8 @@ def _video(path: Path, found: Found, limits: Limits, progress: Callable[[], None
     film = decode_film(path, limits.max_frames, progress)
     num_frames = len(film.checksums)
     if num_frames == 0:
-        raise DataError("no frame can be decoded")
+        reason = "its first frame is damaged" if film.damage else "no frame can be decoded"
+        raise DataError(reason)
     if num_frames > limits.max_frames:
         raise DataError(f"more than {limits.max_frames:,} frames: cut it, or raise max_frames")
     height, width = film.height, film.width

@@ -87,6 +87,7 @@ class ProbePool:
         Raises:
             DataError: No child process can be started.
         """
+        self._leave_unfinished_jobs()
         waiting = deque(_Job(at, found, self._limits) for at, found in enumerate(founds))
         while waiting or any(child.job for child in self._children):
             self._hand_out(root, waiting)
@@ -113,6 +114,13 @@ class ProbePool:
                 idle.append(_Child(self._function))
                 self._children.append(idle[-1])
             idle.pop().take(root, waiting.popleft())
+
+    def _leave_unfinished_jobs(self) -> None:
+        """Ends children that still work for an earlier run whose reader has stopped."""
+        for child in self._children:
+            if child.job:
+                child.kill()
+        self._children = [child for child in self._children if not child.is_dead]
 
     def close(self) -> None:
         """Ends the children, whatever they are doing."""

@@ -58,10 +58,10 @@ def axes_of(shape: tuple[int, ...]) -> str:
     Raises:
         DataError: The shape is none of a video's.
     """
+    rows = "nt" if len(shape) == 5 else "t"
     if len(shape) == 3:
-        return "thw"
+        return rows + "hw"
     if len(shape) in (4, 5):
-        rows = "nt" if len(shape) == 5 else "t"
         if shape[-1] in _CHANNELS:
             return rows + "hwc"
         if shape[-3] in _CHANNELS:

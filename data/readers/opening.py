@@ -11,6 +11,7 @@ from data.readers.frame_folder import FrameFolderReader
 from data.readers.pyav_video import PyAVReader
 from data.readers.strip import StripReader
 from data.records import VideoRecord
+from data.sources import DataError
 
 _READERS = {
     "decord": DecordReader,
@@ -31,4 +32,13 @@ def open_reader(root: Path, record: VideoRecord) -> Reader:
     Raises:
         DataError: The file is gone or no longer what it was.
     """
-    return _READERS[record.reader](Path(root).absolute() / record.found.path, record)
+    path = Path(root).absolute() / record.found.path
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be found ({error.strerror})") from error
+    # Entry points of another version of the file would give wrong frames without a word.
+    is_scanned = (status.st_size, status.st_mtime_ns) == (record.num_bytes, record.modified_ns)
+    if record.num_bytes and not is_scanned:
+        raise DataError(f"{path}: changed since the scan; scan again")
+    return _READERS[record.reader](path, record)

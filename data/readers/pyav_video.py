@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import UInt8
 
 from data.containers import container_format
 from data.readers.base import Frames, Reader
@@ -131,7 +132,9 @@ class PyAVReader(Reader):
             ) from error
         raise DataError(f"{self._path}: frame {following} is no longer there; scan again")
 
-    def _picture(self, reformatter: VideoReformatter, frame: av.VideoFrame) -> Frames:
+    def _picture(
+        self, reformatter: VideoReformatter, frame: av.VideoFrame
+    ) -> UInt8[np.ndarray, "height width channel"]:
         """One frame as red, green, blue, of the video's size and the right way up."""
         height, width = self.size[::-1] if self._quarter_turns % 2 else self.size
         picture = reformatter.reformat(frame, width, height, format="rgb24", threads=1)

@@ -12,13 +12,14 @@ NUM_FRAMES = 80
 
 @pytest.fixture(scope="session")
 def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Readable films of many kinds, most of them 80 frames of 320 x 240 at 25 fps."""
+    """Readable films of many kinds: XviD's of 320 x 240, the others of 160 x 96, at 25 fps."""
     folder = tmp_path_factory.mktemp("films")
-    pictures = films.pictures(NUM_FRAMES)
-    small = films.pictures(40, height=96, width=160)
-    films.write_film(folder / "xvid.avi", pictures, films.XVID)
-    films.write_film(folder / "xvid_b.avi", pictures, films.XVID_B)
-    films.write_packed_avi(folder / "xvid_packed.avi", pictures)
+    large = films.pictures(NUM_FRAMES)
+    films.write_film(folder / "xvid.avi", large, films.XVID)
+    films.write_film(folder / "xvid_b.avi", large, films.XVID_B)
+    films.write_packed_avi(folder / "xvid_packed.avi", large)
+    pictures = films.pictures(NUM_FRAMES, height=96, width=160)
+    small = pictures[:40]
     films.write_film(folder / "h264.mp4", pictures, films.H264)
     films.write_film(folder / "h264.ts", pictures, films.H264)
     films.write_film(folder / "mpeg2.mpg", pictures, Encoding("mpeg2video", b_frames=2))

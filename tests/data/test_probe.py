@@ -8,12 +8,14 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.containers import container_format
 from data.inspection import inspect
 from data.limits import Limits
 from data.probe import ProbePool, probe
+from data.readers import open_reader
 from data.records import Found, Reject, VideoRecord
 from data.sources import DataError
 from tests.data import films
@@ -102,6 +104,14 @@ def test_a_child_serves_many_files_and_is_gone_after(tmp_path, misbehaving):
     assert len(pids) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(pids.pop(), 0)
+
+
+def test_a_run_left_early_does_not_leak_into_the_next(tmp_path, misbehaving):
+    with ProbePool(Limits(), 2, misbehaving) as pool:
+        first = pool.run(tmp_path, [Found("good", "video"), Found("slow", "video")])
+        assert next(first)[0] == 0
+        seen = [outcome.found.path for _, outcome in pool.run(tmp_path, [Found("b", "video")])]
+    assert seen == ["b"]
 
 
 def test_a_file_that_hangs_decord_is_read_by_pyav(tmp_path, misbehaving):
@@ -208,11 +218,28 @@ def test_each_broken_file_is_named_with_its_reason(broken_folder):
         assert outcome.reason and "\n" not in outcome.reason
 
 
-def test_a_cut_avi_is_used_as_far_as_it_goes(broken_folder):
+def test_a_cut_avi_is_used_up_to_its_last_whole_frame(broken_folder, film_folder):
     record = probe(broken_folder, Found("half.avi", "video"), Limits())
     assert isinstance(record, VideoRecord)
     assert 20 < record.num_frames < 60
-    assert f"promises 80 frames; {record.num_frames} can be decoded" in record.note
+    last = record.num_frames - 1
+    assert record.note == f"damaged after frame {last} (a broken frame); used up to there"
+    with open_reader(broken_folder, record) as reader:
+        frames = reader.get(range(len(reader)))
+    assert np.array_equal(frames, films.decoded(film_folder / "xvid_b.avi")[: len(frames)])
+
+
+def test_frames_after_damage_are_left_out(film_folder, tmp_path):
+    data = bytearray((film_folder / "xvid.avi").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = bytes(3000)
+    (tmp_path / "damaged.avi").write_bytes(data)
+    record = inspected(tmp_path, "damaged.avi")
+    assert 20 < record.num_frames < 60
+    assert record.note.startswith(f"damaged after frame {record.num_frames - 1}")
+    with open_reader(tmp_path, record) as reader:
+        frames = reader.get(range(len(reader)))
+    assert np.array_equal(frames, films.decoded(film_folder / "xvid.avi")[: len(frames)])
 
 
 def test_links_inside_the_folder_are_followed(broken_folder):
@@ -238,7 +265,7 @@ def inspected(folder: Path, name: str, **limits) -> VideoRecord:
 
 def test_films_too_large_or_too_long_are_refused(film_folder):
     with pytest.raises(DataError, match="320 x 240 pixels are more than the 76,799 allowed"):
-        inspected(film_folder, "h264.mp4", max_pixels=320 * 240 - 1)
+        inspected(film_folder, "xvid.avi", max_pixels=320 * 240 - 1)
     with pytest.raises(DataError, match="more than 79 frames"):
         inspected(film_folder, "h264.mp4", max_frames=79)
     assert inspected(film_folder, "h264.mp4", max_frames=80).num_frames == 80
