@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from data.filling import fill
-from data.folder import scanned_folder, scanned_masks
+from data.folder import masks_scan, scanned_folder, scanned_masks
 from data.frames import Preparation, VideoFiles
 from data.layouts import LayoutName, Options
 from data.records import Catalog, VideoRecord
 from data.sources import DataError
 from data.store import FRAMES, INDEX, SCAN, StoreIndex, frames_sha256, read_index, write_index
+
+
+_OUR_FILES = {FRAMES, INDEX, SCAN, masks_scan(Path(SCAN)).name}
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,16 @@ def prepare(
 
 
 def _present_store(destination: Path) -> StoreIndex | None:
+    """The store that is there already, if it is one; any other folder is left alone."""
     if not destination.exists():
         return None
-    if (destination / INDEX).is_file() and (destination / SCAN).is_file():
-        try:
-            return read_index(destination)
-        except DataError:
-            # Damaged: prepared anew. The index shows that the folder is ours to replace.
-            return None
-    if not destination.is_dir() or any(destination.iterdir()):
+    names = set(os.listdir(destination)) if destination.is_dir() else {""}
+    if names and not (INDEX in names and names <= _OUR_FILES):
         raise DataError(f"'{destination}' is there and is no prepared store: choose a new folder")
-    return None
+    try:
+        return read_index(destination) if names else None
+    except DataError:
+        return None  # damaged: prepared anew
 
 
 @contextmanager

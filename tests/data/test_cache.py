@@ -222,6 +222,10 @@ def test_folders_of_others_are_never_overwritten(root, tmp_path):
         prepare(root, precious, SMALL, num_workers=0)
     with pytest.raises(DataError, match="root' is there and is no prepared store"):
         prepare(root, root, SMALL, num_workers=0)
+    for name in ("index.json", "scan.json"):
+        (precious / name).write_text("{}")
+    with pytest.raises(DataError, match="thesis' is there and is no prepared store"):
+        prepare(root, precious, SMALL, num_workers=0)
     assert (precious / "chapter1.txt").exists()
 
 
