@@ -22,7 +22,6 @@ from data.records import Catalog, VideoRecord
 from data.sources import DataError
 from data.store import FRAMES, INDEX, SCAN, StoreIndex, frames_sha256, read_index, write_index
 
-
 _OUR_FILES = {FRAMES, INDEX, SCAN, masks_scan(Path(SCAN)).name}
 
 

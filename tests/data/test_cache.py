@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,21 @@ from tests.data import trees
 SMALL = Preparation(size=(12, 12))
 
 
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = trees.write_classes(tmp_path_factory.mktemp("cache") / "root", trees.write_strip)
+    source(root)
+    return root
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return trees.write_classes(tmp_path / "root", trees.write_strip)
+def root(scanned: Path, tmp_path: Path) -> Path:
+    """Four strips, and what a scan saw of them: scanning starts processes, which takes a second."""
+    scan = scanned.parent / "root.scan.json"
+    shutil.copy2(scan, tmp_path)
+    (tmp_path / ".store.partial").mkdir()
+    shutil.copy2(scan, tmp_path / ".store.partial" / "scan.json")
+    return shutil.copytree(scanned, tmp_path / "root")
 
 
 def source(root: Path, **settings) -> VideoClips:
@@ -158,7 +171,7 @@ def test_an_interrupted_preparation_leaves_the_old_store_and_keeps_its_scan(
     assert os.listdir(tmp_path / ".store.partial") == ["scan.json"]
     monkeypatch.undo()
     prepare(root, store, replace(SMALL, channels=1), num_workers=0)
-    assert sorted(os.listdir(tmp_path)) == ["root", "store"]
+    assert sorted(os.listdir(tmp_path)) == ["root", "root.scan.json", "store"]
 
 
 def test_a_long_video_is_decoded_in_pieces(root, tmp_path, monkeypatch):
@@ -232,7 +245,6 @@ def test_folders_of_others_are_never_overwritten(root, tmp_path):
 def test_two_preparations_of_one_store_do_not_mix(root, tmp_path):
     import fcntl
 
-    (tmp_path / ".store.partial").mkdir()
     other = os.open(tmp_path / ".store.partial", os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     with pytest.raises(DataError, match="being prepared by another process"):
