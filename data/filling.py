@@ -57,6 +57,9 @@ def fill(files: VideoFiles, index: StoreIndex, path: Path, num_workers: int) -> 
         rejects=index.catalog.rejects + rejects,
     )
     index.offsets = [offset for _, offset in kept]
+    with open(path, "rb+") as file:
+        # Once, at the end: waiting for the disk after each small video takes longer than decoding.
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,6 @@ class _Writer:
                 assert planes.nbytes == len(indices) * self.frame_bytes
                 file.seek((offset + start) * self.frame_bytes)
                 file.write(planes.data)
-            file.flush()
-            os.fsync(file.fileno())
         return None
 
 
