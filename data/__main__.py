@@ -65,7 +65,7 @@ def _add_preparation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, nargs="+", required=True, help="side of a clip, or its height and width"
     )
-    parser.add_argument("--channels", type=int, default=3, choices=(1, 3), help="grey or colour")
+    parser.add_argument("--channels", type=int, default=3, choices=(1, 3), help="grey or color")
     parser.add_argument(
         "--preprocessing",
         default="square",

@@ -5,28 +5,24 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from data.folder import scanned_folder, scanned_masks
+from data.filling import fill
+from data.folder import masks_scan, scanned_folder, scanned_masks
 from data.frames import Preparation, VideoFiles
 from data.layouts import LayoutName, Options
-from data.progress import shown_progress
-from data.records import Catalog, Reject, VideoRecord
+from data.records import Catalog, VideoRecord
 from data.sources import DataError
 from data.store import FRAMES, INDEX, SCAN, StoreIndex, frames_sha256, read_index, write_index
 
-# Decoded frames of the original size that one process holds at a time.
-_BYTES_AT_ONCE = 64 << 20
+_OUR_FILES = {FRAMES, INDEX, SCAN, masks_scan(Path(SCAN)).name}
 
 
 @dataclass(frozen=True)
@@ -40,10 +36,6 @@ class Prepared:
 
     index: StoreIndex
     up_to_date: bool
-
-
-# A video and the number of its first frame in the store.
-_Job = tuple[VideoRecord, int]
 
 
 def prepare(
@@ -90,7 +82,7 @@ def prepare(
         _require_space(destination, index)
         files = VideoFiles(root, preparation, masks)
         try:
-            _write_frames(files, index, partial, num_workers)
+            fill(files, index, partial / FRAMES, num_workers)
         except OSError as error:
             raise DataError(f"'{partial}' cannot be written: {error.strerror}") from error
         index.sha256 = frames_sha256(partial)
@@ -100,17 +92,16 @@ def prepare(
 
 
 def _present_store(destination: Path) -> StoreIndex | None:
+    """The store that is there already, if it is one; any other folder is left alone."""
     if not destination.exists():
         return None
-    if (destination / INDEX).is_file() and (destination / SCAN).is_file():
-        try:
-            return read_index(destination)
-        except DataError:
-            # Damaged: prepared anew. The index shows that the folder is ours to replace.
-            return None
-    if not destination.is_dir() or any(destination.iterdir()):
+    names = set(os.listdir(destination)) if destination.is_dir() else {""}
+    if names and not (INDEX in names and names <= _OUR_FILES):
         raise DataError(f"'{destination}' is there and is no prepared store: choose a new folder")
-    return None
+    try:
+        return read_index(destination) if names else None
+    except DataError:
+        return None  # damaged: prepared anew
 
 
 @contextmanager
@@ -127,11 +118,13 @@ def _partial_folder(destination: Path) -> Iterator[Path]:
         raise DataError(f"'{partial}' cannot be made: {error.strerror}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise DataError(f"'{destination}' is being prepared by another process") from None
+    try:
         for name in (FRAMES, INDEX):
             (partial / name).unlink(missing_ok=True)
         yield partial
-    except BlockingIOError:
-        raise DataError(f"'{destination}' is being prepared by another process") from None
     except KeyboardInterrupt:
         # The scan stays for the next attempt, the frames would only fill the disk.
         (partial / FRAMES).unlink(missing_ok=True)
@@ -201,90 +194,3 @@ def _require_space(destination: Path, index: StoreIndex) -> None:
             f"the store needs {needed / 1e9:.1f} GB and '{destination.parent}' has {free / 1e9:.1f}"
             " GB free: choose another place, a smaller size or a split"
         )
-
-
-def _write_frames(files: VideoFiles, index: StoreIndex, partial: Path, num_workers: int) -> None:
-    """Fills the file of frames; videos that fail move from the index's records to its rejects."""
-    path = partial / FRAMES
-    with open(path, "wb") as file:
-        file.truncate(index.num_frames * index.frame_bytes)
-    jobs = list(zip(index.catalog.records, index.offsets, strict=True))
-    writer = _Writer(files, path, index.frame_bytes)
-    failures: list[Reject | None] = []
-    with shown_progress("Preparing") as progress:
-        for failure in _outcomes(writer, jobs, num_workers):
-            failures.append(failure)
-            progress(len(failures), len(jobs))
-    kept = [job for job, failure in zip(jobs, failures, strict=True) if failure is None]
-    rejects = [failure for failure in failures if failure is not None]
-    if not kept:
-        raise DataError(f"no video could be decoded; '{rejects[0].path}': {rejects[0].reason}")
-    index.catalog = replace(
-        index.catalog,
-        records=[record for record, _ in kept],
-        rejects=index.catalog.rejects + rejects,
-    )
-    index.offsets = [offset for _, offset in kept]
-
-
-@dataclass(frozen=True)
-class _Writer:
-    """Decodes one video at a time and writes its frames to their place in the store."""
-
-    files: VideoFiles
-    path: Path
-    frame_bytes: int
-
-    def __call__(self, job: _Job) -> Reject | None:
-        record, offset = job
-        chunk = max(1, _BYTES_AT_ONCE // (record.height * record.width * 3))
-        with open(self.path, "rb+") as file:
-            for start in range(0, record.num_frames, chunk):
-                indices = np.arange(start, min(start + chunk, record.num_frames))
-                try:
-                    pixels = self.files.get(record, indices)
-                except Exception as error:  # decoders raise anything at all
-                    reason = str(error) or type(error).__name__
-                    return Reject(record.found.path, reason, record.found.item)
-                planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-                assert planes.nbytes == len(indices) * self.frame_bytes
-                file.seek((offset + start) * self.frame_bytes)
-                file.write(planes.data)
-            file.flush()
-            os.fsync(file.fileno())
-        return None
-
-
-def _outcomes(writer: _Writer, jobs: list[_Job], num_workers: int) -> Iterator[Reject | None]:
-    """What came of each video, in order: None where it was written."""
-    if num_workers == 0:
-        yield from map(writer, jobs)
-        return
-    # Spawned, not forked: a fork would copy torch's threads in whatever state they are.
-    pool = ProcessPoolExecutor(
-        min(num_workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker, (writer,)
-    )
-    try:
-        yield from pool.map(_write, jobs)
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decodes was killed, perhaps for want of memory: use --num_workers 1"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_worker_writer: _Writer | None = None
-
-
-def _start_worker(writer: _Writer) -> None:
-    import torch
-
-    global _worker_writer
-    _worker_writer = writer
-    torch.set_num_threads(1)
-
-
-def _write(job: _Job) -> Reject | None:
-    assert _worker_writer is not None
-    return _worker_writer(job)

@@ -43,9 +43,13 @@ def scanned_masks(catalog: Catalog, cache: Path | None = None) -> dict[str, Vide
     if bare:
         catalog.notes.append(f"{bare} videos without a mask: their centre square is taken")
     layout = Layout("masks", [], [Found(path, "video") for path in paths])
-    if cache is not None:
-        cache = cache.with_name(f"{cache.stem}.masks{cache.suffix}")
+    cache = masks_scan(cache) if cache is not None else None
     with shown_progress("Scanning masks") as progress:
         masks = scan(catalog.root, layout, cache, None, progress)
     catalog.rejects += masks.rejects
     return {record.found.path: record for record in masks.records}
+
+
+def masks_scan(cache: Path) -> Path:
+    """Where the scan of the masks is remembered: beside that of the videos."""
+    return cache.with_name(f"{cache.stem}.masks{cache.suffix}")

@@ -29,7 +29,7 @@ class Preparation:
 
     Args:
         size: Height and width of the clips.
-        channels: 3 for colour, 1 for grey.
+        channels: 3 for color, 1 for grey.
         preprocessing: Name of the geometry.
         face_box: How the box of the face is found, where the geometry is `face`.
     """
@@ -41,7 +41,7 @@ class Preparation:
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
-            raise DataError(f"channels is {self.channels}: choose 3 (colour) or 1 (grey)")
+            raise DataError(f"channels is {self.channels}: choose 3 (color) or 1 (grey)")
         self.geometry()
 
     def geometry(self, flip: bool = False) -> Geometry:

@@ -14,7 +14,7 @@ from data.sources import DataError
 
 
 @dataclass(frozen=True)
-class Limits:
+class Wanted:
     """How many videos at most, and of which classes.
 
     Args:
@@ -31,29 +31,29 @@ class Limits:
 
 
 def selected(
-    catalog: Catalog, sampler: ClipSampler, limits: Limits
+    catalog: Catalog, sampler: ClipSampler, wanted: Wanted
 ) -> tuple[list[str], list[VideoRecord]]:
     """Names of the classes and the videos that are wanted and long enough, labelled anew.
 
     Raises:
         DataError: No such class, a video is too short where that is an error, or none is left.
     """
-    classes, records = _of_classes(catalog, limits.classes)
+    classes, records = _of_classes(catalog, wanted.classes)
     fitting = [record for record in records if sampler.usable(record.num_frames, record.fps)]
     if sampler.short == "error":
         _refuse_short(fitting, sampler)
-    generator = np.random.default_rng(limits.seed)
-    if limits.per_class is not None:
+    generator = np.random.default_rng(wanted.seed)
+    if wanted.per_class is not None:
         groups = defaultdict(list)
         for record in fitting:
             groups[record.found.label].append(record)
         fitting = [
             record
             for label in sorted(groups)
-            for record in _drawn(groups[label], limits.per_class, generator)
+            for record in _drawn(groups[label], wanted.per_class, generator)
         ]
-    if limits.max_videos is not None:
-        fitting = _drawn(fitting, limits.max_videos, generator)
+    if wanted.max_videos is not None:
+        fitting = _drawn(fitting, wanted.max_videos, generator)
     if not fitting:
         raise DataError(_nothing_left(catalog, records, sampler))
     return classes, fitting

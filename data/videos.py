@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from data.geometry import Preprocessing, Size
 from data.layouts import LayoutName, Options, Split
 from data.layouts.tree import Notes
 from data.records import VideoRecord
-from data.selection import Limits, selected
+from data.selection import Wanted, selected
 from data.sources import DataError, Sample, Source
 from data.store import FrameStore, StoreIndex, is_store, read_index
+
+Value = TypeVar("Value")
 
 
 class _Frames(Protocol):
@@ -36,7 +38,7 @@ class VideoClips(Source):
         root: Folder of videos, or a store made of one by `python -m data prepare`.
         num_frames: Frames of a clip; `None` takes what the game wants.
         size: Height and width of a clip, or one number for both; `None` takes what the game wants.
-        channels: 3 for colour, 1 for grey; `None` takes what the game wants.
+        channels: 3 for color, 1 for grey; `None` takes what the game wants.
         layout: How the folder is laid out; `auto` recognises it.
         split: Part for training, validation or test; `None` takes every video.
         fold: Number of UCF-101's split list, 1 to 3.
@@ -118,8 +120,8 @@ class VideoClips(Source):
             if preprocessing == "face":
                 masks = scanned_masks(self.catalog, scan_cache)
             self._frames = VideoFiles(root, preparation, masks)
-        limits = Limits(classes, per_class, max_videos, seed)
-        self.classes, self._records = selected(self.catalog, self._sampler, limits)
+        wanted = Wanted(classes, per_class, max_videos, seed)
+        self.classes, self._records = selected(self.catalog, self._sampler, wanted)
         self.fps = fps or median(record.fps for record in self._records) / stride
 
     def __len__(self) -> int:
@@ -167,7 +169,7 @@ class VideoClips(Source):
         return lines + remarks.lines() + self.catalog.notes
 
 
-def _given(name: str, value):
+def _given(name: str, value: Value | None) -> Value:
     if value is None:
         raise DataError(f"{name} is not set: give data.{name}")
     return value
@@ -177,7 +179,7 @@ def _size(size: int | Size) -> Size:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _identity(record: VideoRecord) -> list:
+def _identity(record: VideoRecord) -> list[Any]:
     # Folders of frames: the size of a folder is the file system's affair, not the data's.
     num_bytes = 0 if record.found.kind == "frames" else record.num_bytes
     found = record.found

@@ -76,7 +76,7 @@ def recognise(
     tree = Tree(root, follow_links)
     options = Options(split, fold, split_lists, compression, source)
     layout = _first_fit(tree, options) if name == "auto" else _RECOGNISERS[name](tree, options)
-    if layout is None:
+    if layout is None or not layout.found:
         wanted = "video" if name == "auto" else f"'{name}' data"
         raise DataError(f"no {wanted} in '{tree.root}': {_seen(tree)}")
     _note_unused(tree, layout)

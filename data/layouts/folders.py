@@ -50,8 +50,8 @@ def find_flat(tree: Tree, options: Options) -> Layout | None:
 def sections(tree: Tree) -> dict[str, str]:
     """Folders below which the videos lie, each with the part of the data set that it is.
 
-    These are the folders train, val and test, whatever their spelling; where there are none, the
-    one folder that holds everything is "" of the data set.
+    These are the folders train, val and test, whatever their spelling; else the one folder that
+    holds everything, as part "".
     """
     base = _base(tree)
     parts = {path: _split_of(path) for path in tree.subfolders(base)}
@@ -73,7 +73,7 @@ def of_split(tree: Tree, found: list[Found], split: str | None) -> list[Found]:
     if not chosen:
         known = ", ".join(parts) if any(parts.values()) else "none: leave the split out"
         raise DataError(f"'{tree.root}' has no folder of split '{split}', it has {known}")
-    return [one for one in found if one.path.startswith(chosen)]
+    return [one for one in found if (one.path + "/").startswith(chosen)]
 
 
 def classed(
