@@ -20,7 +20,8 @@ from vidgen.writing import replacing
 _BOOKKEEPING = {"step", "seconds", "examples"}
 _TIMING_ENDINGS = ("_seconds", "_per_second")
 
-Curves = dict[str, dict[float, float]]
+Number = int | float
+Curves = dict[str, dict[Number, Number]]
 
 
 def loss_picture(log: Path, out: Path) -> None:
@@ -69,7 +70,7 @@ def loss_curves(log: Path) -> Curves:
     return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
 
 
-def _numeric_lines(log: Path) -> Iterator[dict[str, float]]:
+def _numeric_lines(log: Path) -> Iterator[dict[str, Number]]:
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:

@@ -36,7 +36,7 @@ def test_torchvision_imports_in_a_fresh_process_with_all_that_is_written_in_pyth
     assert result.returncode == 0, result.stderr
 
 
-class RecordedLibrary:
+class RecordedLibrary(torch.library.Library):
     """In the place of torch.library.Library, whose declarations cannot be taken back."""
 
     def __init__(self, namespace: str, kind: str):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import decord
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from vidgen.writing import (
     enlarged,
     frame_sheet,
     grid,
+    remove_leftovers,
     replacing,
     write_clip,
     write_gif,
@@ -67,6 +69,14 @@ def read_gif(path: Path) -> tuple[np.ndarray, list[int]]:
 def psnr(clip: np.ndarray, other: np.ndarray) -> float:
     error = np.mean((clip.astype(float) - other) ** 2)
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+@pytest.fixture
+def unchecked():
+    """As outside the tests: annotations are not checked, so that what comes through is seen."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("read", [read_with_pyav, read_with_decord])
@@ -269,7 +279,7 @@ def test_other_endings_are_refused_by_name(tmp_path):
         (np.zeros((3, 0, 8, 8), np.uint8), r"not \(3, 0, 8, 8\)"),
     ],
 )
-def test_what_is_no_clip_of_pixels_is_refused(tmp_path, suffix, pixels, complaint):
+def test_what_is_no_clip_of_pixels_is_refused(tmp_path, unchecked, suffix, pixels, complaint):
     with pytest.raises(ValueError, match=complaint):
         write_clip(tmp_path / f"clip{suffix}", pixels, 10)
     assert list(tmp_path.iterdir()) == []
@@ -319,6 +329,18 @@ def test_an_error_while_writing_leaves_nothing(tmp_path):
         unfinished.write_bytes(b"half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
+    with replacing(tmp_path / "clip.mp4") as unfinished:
+        kept = unfinished
+        (tmp_path / ".12-ab.part").touch()
+        (tmp_path / "clip.part").touch()
+        for name in (".12-ab.part", "clip.part"):
+            os.utime(tmp_path / name, (0, time.time() - 4000))
+        remove_leftovers(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([kept, tmp_path / "clip.part"])
+    remove_leftovers(tmp_path / "no folder")
 
 
 def test_new_files_can_be_read_by_those_whom_the_umask_lets(tmp_path):
@@ -394,7 +416,7 @@ def test_grid_of_one_clip_is_the_clip():
 @pytest.mark.parametrize(
     "clips", [torch.zeros(0, 3, 2, 4, 4, dtype=torch.uint8), torch.zeros(2, 3, 2, 4, 4)]
 )
-def test_grid_refuses_what_it_cannot_show(clips):
+def test_grid_refuses_what_it_cannot_show(unchecked, clips):
     with pytest.raises(ValueError, match="clips must be uint8"):
         grid(clips)
     with pytest.raises(ValueError, match="columns must be at least 1, not 0"):

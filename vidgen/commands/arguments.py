@@ -32,7 +32,8 @@ class ClipOptions:
             default.
         truncation: Below 1, clips nearer to the typical one: less variety, fewer failures.
         checkpoint: Which one of the run: latest, best-METRIC or step-NUMBER.
-        batch_size: Clips made at once; the clips do not depend on it.
+        batch_size: Clips made at once; another number changes no more than the rounding, a few
+            pixels in a million by one level.
         device: Where to compute: auto, cpu, cuda, cuda:1, ...
         allow: Import paths, with commas between, of further classes that the checkpoint may name.
             Their code is run: allow only what you trust.
@@ -95,7 +96,9 @@ def _add_flags(parser: ArgumentParser, source: Callable[..., Any]) -> set[str | 
     return set(names)
 
 
-def check_range(option: str, value: float | None, lowest: float, highest: float) -> None:
+def check_range(
+    option: str, value: int | float | None, lowest: int | float, highest: int | float
+) -> None:
     """Refuses the value of an option outside the range; `None` is an option not given.
 
     Raises:

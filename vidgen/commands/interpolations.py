@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.commands import outputs
 from vidgen.commands.arguments import ClipOptions
@@ -85,7 +88,9 @@ def _ability(loaded: LoadedGame, method: str, deed: str) -> Any:
     return found
 
 
-def _part(pixels: outputs.Pixels, factor: int, first: int, last: int) -> outputs.Pixels:
+def _part(
+    pixels: outputs.Pixels, factor: int, first: int, last: int
+) -> UInt8[Tensor, "count channel kept_time height width"]:
     """The frames from the model's frame `first` to its frame `last`, both included."""
     frames = (pixels.shape[2] - 1) // factor + 1
     if last >= frames:

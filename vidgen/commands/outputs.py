@@ -14,7 +14,7 @@ from torch import Tensor
 from vidgen.adversarial.checkpoints import LoadedGame, load_game
 from vidgen.commands.arguments import ClipOptions
 from vidgen.errors import UserError
-from vidgen.writing import enlarged, frame_sheet, grid, write_clip
+from vidgen.writing import enlarged, frame_sheet, grid, remove_leftovers, write_clip
 
 # Beyond these the pictures are too large to look at, and to play.
 GRID_CLIPS = 64
@@ -97,6 +97,7 @@ class ClipFolder:
     def __init__(self, options: ClipOptions, fps: float) -> None:
         self._options, self._fps = options, fps
         self._shown: list[Tensor] = []
+        remove_leftovers(options.out)
 
     def write(self, names: list[str], pixels: Pixels) -> None:
         """Writes a batch of clips, one file a name.

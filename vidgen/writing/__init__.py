@@ -5,7 +5,7 @@ turns them to the files' own order at this border.
 """
 
 from vidgen.writing.clips import write_clip
-from vidgen.writing.files import replacing
+from vidgen.writing.files import remove_leftovers, replacing
 from vidgen.writing.grids import enlarged, frame_sheet, grid
 from vidgen.writing.images import write_gif, write_png_strip
 from vidgen.writing.videos import write_mp4, write_webm
@@ -14,6 +14,7 @@ __all__ = [
     "enlarged",
     "frame_sheet",
     "grid",
+    "remove_leftovers",
     "replacing",
     "write_clip",
     "write_gif",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidgen.writing.images import write_gif, write_png_strip
+from vidgen.writing.pixels import Rate
 from vidgen.writing.videos import write_mp4, write_webm
 
 
 def write_clip(
     path: Path,
     pixels: UInt8[np.ndarray | Tensor, "channel time height width"],
-    fps: float | Fraction,
+    fps: Rate,
 ) -> None:
     """Writes a clip as what the name ends in: `.mp4`, `.webm`, `.gif`, or `.png` for a strip.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from vidgen.errors import UserError
 from vidgen.writing.encoding import Encoding, encode
 from vidgen.writing.files import replacing
-from vidgen.writing.pixels import checked_clip, exact_rate, rgb_frames
+from vidgen.writing.pixels import Rate, checked_clip, exact_rate, rgb_frames
 
 # Browsers take a frame shown for less than 2/100 s for a mistake and show it for 10/100 s.
 FASTEST_GIF = 50
@@ -24,7 +24,7 @@ HUNDREDTHS = Fraction(100)
 def write_gif(
     path: Path,
     pixels: UInt8[np.ndarray | Tensor, "channel time height width"],
-    fps: float | Fraction,
+    fps: Rate,
 ) -> None:
     """Writes a clip as a GIF that loops for ever, each frame with its own 256 colors.
 

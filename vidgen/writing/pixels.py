@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import isfinite
-from numbers import Rational
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
+
+Rate = int | float | Fraction
 
 
 def checked_clip(
@@ -44,13 +45,13 @@ def rgb_frames(
     return np.ascontiguousarray(clip.transpose(1, 2, 3, 0))
 
 
-def exact_rate(fps: float | Fraction) -> Fraction:
+def exact_rate(fps: Rate) -> Fraction:
     """Frames a second as the fraction that was meant: 29.97002997 is 30000/1001.
 
     Raises:
         ValueError: Not a positive, finite number.
     """
-    if isinstance(fps, Rational) or isfinite(fps):
+    if isinstance(fps, Fraction) or isfinite(fps):
         rate = Fraction(fps).limit_denominator(1001)
         if rate > 0:
             return rate

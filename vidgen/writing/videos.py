@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidgen.writing.encoding import Encoding, encode
-from vidgen.writing.pixels import exact_rate, rgb_frames
+from vidgen.writing.pixels import Rate, exact_rate, rgb_frames
 
 H264 = Encoding(
     container="mp4",
@@ -42,7 +42,7 @@ SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_C
 def write_mp4(
     path: Path,
     pixels: UInt8[np.ndarray | Tensor, "channel time height width"],
-    fps: float | Fraction,
+    fps: Rate,
 ) -> None:
     """Writes a clip as H.264 (yuv420p) in MP4, ready to play before it is wholly loaded.
 
@@ -64,7 +64,7 @@ def write_mp4(
 def write_webm(
     path: Path,
     pixels: UInt8[np.ndarray | Tensor, "channel time height width"],
-    fps: float | Fraction,
+    fps: Rate,
 ) -> None:
     """Writes a clip as VP9 (yuv420p) in WebM; arguments, sizes and errors as for `write_mp4`."""
     rate = exact_rate(fps)

@@ -9,24 +9,32 @@ from PIL import Image
 from torch import nn
 
 from vidgen.__main__ import main
+from vidgen.adversarial.checkpoints import LoadedGame
+from vidgen.adversarial.game import Game
 from vidgen.errors import UserError
 
 
-class ShadeGame(nn.Module):
-    """Clips of one shade, told by seed, label and frame: all values can be calculated.
+class StillGame(Game):
+    """A model that can only sample.
+
+    Its clips are of one shade, told by seed, label and frame: all values can be calculated.
 
     Pixel level of channel c in frame t: 10 + 4 * seed + 2 * t + 40 * c, plus 20 * label,
     everything times the truncation.
     """
 
-    num_classes = 0
+    example_shape = (3, 4, 8, 6)
     num_frames = 4
 
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.batches: list[list[int]] = []
+        self.asked: list[tuple] = []
         self.eval()
+
+    def players(self):
+        return []
 
     def levels(self, seeds, times, labels=None, truncation=1.0):
         seed = torch.as_tensor(seeds, dtype=torch.float)[:, None, None]
@@ -43,6 +51,10 @@ class ShadeGame(nn.Module):
         times = torch.arange(float(num_frames or self.num_frames))
         return self.levels(seeds, times, labels, truncation)
 
+
+class ShadeGame(StillGame):
+    """A model that can do everything."""
+
     def interpolate(self, seeds, factor, labels=None, truncation=1.0):
         self.batches.append(list(seeds))
         times = torch.arange(factor * (self.num_frames - 1) + 1.0) / factor
@@ -52,15 +64,6 @@ class ShadeGame(nn.Module):
         labels = None if label is None else [label] * stages
         return self.levels(torch.linspace(seed_a, seed_b, stages), torch.arange(4.0), labels)
 
-    def to_pixels(self, clips):
-        return ((clips + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-class StillGame(ShadeGame):
-    """A model that can only sample."""
-
-    interpolate = walk = None
-
 
 @pytest.fixture
 def trained(monkeypatch):
@@ -68,11 +71,11 @@ def trained(monkeypatch):
 
     def use(num_classes=0, classes=(), fps=8.0, only_samples=False):
         game = StillGame() if only_samples else ShadeGame()
-        game.num_classes, game.asked = num_classes, []
+        game.num_classes = num_classes
 
         def load_game(run, checkpoint="latest", allow=()):
             game.asked.append((run, checkpoint, list(allow)))
-            return SimpleNamespace(game=game, step=7, fps=fps, classes=list(classes))
+            return LoadedGame(game, step=7, fps=fps, classes=list(classes), folder=run)
 
         monkeypatch.setattr("vidgen.commands.outputs.load_game", load_game)
         return game
