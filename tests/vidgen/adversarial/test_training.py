@@ -129,9 +129,7 @@ def test_two_accumulated_parts_equal_one_batch(tmp_path):
         play(game, real, run, steps=5, batch_size=4, accumulate=parts)
     for parts in (2, 4):
         assert games[parts].weights() == pytest.approx(games[1].weights(), rel=1e-6)
-        for line, whole in zip(
-            log_of(tmp_path / str(parts)), log_of(tmp_path / "1"), strict=True
-        ):
+        for line, whole in zip(log_of(tmp_path / str(parts)), log_of(tmp_path / "1"), strict=True):
             for name in ("follower/distance", "follower/size", "leader/product", "examples"):
                 assert line[name] == pytest.approx(whole[name], rel=1e-5), name
 
