@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_a_linear_schedule_falls_to_nothing_over_the_run(tmp_path):
     play(game, Rows([1]), tmp_path, steps=4)
     rates = [0.25, 0.1875, 0.125, 0.0625]
     leader = [line["leader/product"] for line in log_of(tmp_path)] + [game.weights()[1]]
-    assert [before - after for before, after in zip(leader, leader[1:], strict=False)] == rates
+    assert [before - after for before, after in pairwise(leader)] == rates
 
 
 def test_gradients_are_scaled_to_the_largest_norm_and_smaller_ones_left(tmp_path):
