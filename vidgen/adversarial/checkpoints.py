@@ -99,7 +99,7 @@ def save_checkpoint(
         raise UserError(
             f"the checkpoint of step {step} was not saved in {home}: {error}"
         ) from error
-    named = {path.read_text(encoding="utf-8").strip() for path in home.iterdir() if path.is_file()}
+    named = {_pointed(path) for path in home.iterdir() if path.is_file()}
     for old in sorted(home.glob("step-*"))[:-keep]:
         if old.name not in named:
             shutil.rmtree(old, ignore_errors=True)
@@ -122,7 +122,7 @@ def find_checkpoint(run: Path, name: str = "latest") -> Path:
         raise UserError(f"{run} is {what}; give the --run folder of a training")
     pointer = home / name
     if pointer.is_file():
-        name = pointer.read_text(encoding="utf-8").strip()
+        name = _pointed(pointer)
     elif name.startswith("step-") and name[5:].isdigit():
         name = f"step-{int(name[5:]):09d}"
     folder = home / Path(name).name
@@ -247,7 +247,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise UserError(f"{path} is too large to be a checkpoint's description")
         # As bytes: a reading as text would turn a carriage return into a newline.
         text = path.read_bytes().decode("utf-8")
-        config = json.loads(text)
+        config = json.loads(text, parse_int=_short_integer)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -258,6 +258,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(seal, str) or _seal(text.replace(seal, "", 1)) != text:
         raise UserError(f"{path} is damaged: its SHA-256 is not the one it gives")
     return config
+
+
+def _short_integer(digits: str) -> int:
+    """A game of 2**3000 frames would be refused too, but only after a long time."""
+    if len(digits) > 20:
+        raise ValueError(f"no number of a checkpoint has {len(digits)} digits")
+    return int(digits)
 
 
 def _seal(text: str) -> str:
@@ -287,6 +294,10 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _pointed(pointer: Path) -> str:
+    return pointer.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _point(pointer: Path, name: str) -> None:

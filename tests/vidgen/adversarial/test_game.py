@@ -100,11 +100,10 @@ def test_the_generators_turn_leaves_the_critics_running_moments_alone(game):
 def test_only_the_chosen_weights_take_gradients_and_the_flags_come_back():
     game = TugOfWar()
     game.leader.weight.requires_grad_(False)  # frozen by its owner: stays so
-    with pytest.raises(KeyboardInterrupt):
-        with only_trainable(game, [game.follower.weight]):
-            assert game.follower.weight.requires_grad
-            assert not game.leader.weight.requires_grad
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), only_trainable(game, [game.follower.weight]):
+        assert game.follower.weight.requires_grad
+        assert not game.leader.weight.requires_grad
+        raise KeyboardInterrupt
     assert game.follower.weight.requires_grad
     assert not game.leader.weight.requires_grad
     with only_trainable(game, [game.leader.weight]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_a_linear_schedule_falls_to_nothing_over_the_run(tmp_path):
     play(game, Rows([1]), tmp_path, steps=4)
     rates = [0.25, 0.1875, 0.125, 0.0625]
     leader = [line["leader/product"] for line in log_of(tmp_path)] + [game.weights()[1]]
-    assert [before - after for before, after in zip(leader, leader[1:], strict=False)] == rates
+    assert [before - after for before, after in pairwise(leader)] == rates
 
 
 def test_gradients_are_scaled_to_the_largest_norm_and_smaller_ones_left(tmp_path):
@@ -129,9 +130,7 @@ def test_two_accumulated_parts_equal_one_batch(tmp_path):
         play(game, real, run, steps=5, batch_size=4, accumulate=parts)
     for parts in (2, 4):
         assert games[parts].weights() == pytest.approx(games[1].weights(), rel=1e-6)
-        for line, whole in zip(
-            log_of(tmp_path / str(parts)), log_of(tmp_path / "1"), strict=True
-        ):
+        for line, whole in zip(log_of(tmp_path / str(parts)), log_of(tmp_path / "1"), strict=True):
             for name in ("follower/distance", "follower/size", "leader/product", "examples"):
                 assert line[name] == pytest.approx(whole[name], rel=1e-5), name
 
