@@ -55,15 +55,14 @@ def inspect(root: Path, found: Found, limits: Limits, progress: Callable[[], Non
 
 
 def checked_status(root: Path, path: Path, found: Found) -> os.stat_result:
-    """Size and time of a file or folder, once it is known to be one and to lie in the tree.
+    """Size and time of a file or folder, once it is known to be one.
+
+    Whether a link may lead out of the root is for the layout to decide, which lists the files.
 
     Raises:
-        DataError: It is missing, something else, not readable, or reached by a link that leads
-            out of the root.
+        DataError: It is missing, something else, or not readable.
     """
     try:
-        if not path.resolve(strict=True).is_relative_to(root.resolve(strict=True)):
-            raise DataError("a link that leads out of the folder")
         status = path.stat()
     except (OSError, RuntimeError) as error:  # a circle of links raises RuntimeError
         reason = getattr(error, "strerror", None) or "a circle of links"

@@ -185,7 +185,6 @@ def broken_folder(film_folder, tmp_path_factory) -> Path:
     os.mkfifo(folder / "pipe.avi")
     (folder / "folder.avi").mkdir()
     (folder / "loop.avi").symlink_to(folder / "loop.avi")
-    (folder / "outside.mp4").symlink_to(film_folder / "h264.mp4")
     (folder / "inside.mp4").symlink_to(folder / "whole.mp4")
     (folder / "whole.mp4").write_bytes(good)
     xvid = (film_folder / "xvid_b.avi").read_bytes()
@@ -206,7 +205,6 @@ def test_each_broken_file_is_named_with_its_reason(broken_folder):
         "pipe.avi": "not a regular file but a named pipe",
         "folder.avi": "not a regular file but a folder",
         "loop.avi": "cannot be found",
-        "outside.mp4": "a link that leads out of the folder",
     }
     paths = list(complaints)
     seen = outcomes(broken_folder, "data.inspection:inspect", paths, stall_seconds=10)
