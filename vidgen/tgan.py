@@ -174,7 +174,7 @@ class TGAN(Game):
         self.num_classes, self.slow_dim = num_classes, slow_dim
         self.constraint, self.clip_every, self.weight_limit = constraint, clip_every, weight_limit
         self.order, self.critic_moves = order, critic_moves
-        self.loss = LOSSES[loss]()
+        self.loss = LOSSES[loss]
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
 
         self.generator = self._generator(
