@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from data.catalogs import record_from_dict
 from data.limits import Limits
@@ -128,7 +128,7 @@ class ProbePool:
             child.kill()
         self._children = []
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ProbePool:
         return self
 
     def __exit__(

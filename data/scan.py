@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from data.catalogs import load_catalog, read_catalog, save_catalog
 from data.limits import Limits
@@ -26,6 +26,7 @@ Outcome = VideoRecord | Reject
 _Key = tuple[str, int]
 
 
+@runtime_checkable
 class Listing(Protocol):
     """What scan needs of a recognised layout."""
 

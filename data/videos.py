@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from data.store import FrameStore, StoreIndex, is_store, read_index
 Value = TypeVar("Value")
 
 
+@runtime_checkable
 class _Frames(Protocol):
     def get(self, record: VideoRecord, indices: Indices) -> Pixels: ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -61,7 +60,7 @@ class Reader(ABC):
     def close(self) -> None:  # noqa: B027  (most readers hold nothing open)
         """Frees what the reader holds."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Reader:
         return self
 
     def __exit__(

@@ -1,0 +1,43 @@
+"""What makes a recipe small enough for a test: options of its game, files of its layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.data import films
+
+_TINY_TGAN = ["num_frames=4", "frame_size=16", "temporal_width=16", "image_width=16"]
+
+TINY_GAMES = {
+    "TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
+}
+
+
+def tiny_data(recipe: str, folder: Path) -> list[str]:
+    """Arguments for the recipe's data, after files of its layout were written."""
+    if "VideoClips" not in recipe:
+        return []
+    rows = np.random.default_rng(0).integers(0, 256, (4, 10, 24, 24, 3), np.uint8)
+    arguments = ["--data.root", str(folder), "--data.preprocessing=square"]
+    if "layout: strips" in recipe:
+        for number, frames in enumerate(rows):
+            home = folder / str(number % 2)
+            home.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.concatenate(list(frames), axis=1)).save(home / f"{number}.png")
+        return arguments
+    lists = folder / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    lines = []
+    for number, frames in enumerate(rows):
+        name = ("Archery", "Biking")[number % 2]
+        (folder / name).mkdir(exist_ok=True)
+        path = folder / name / f"v_{name}_g01_c{number:02d}.avi"
+        films.write_film(path, list(frames), films.LOSSLESS)
+        lines.append(f"{name}/{path.name} {number % 2 + 1}")
+    (lists / "classInd.txt").write_text("1 Archery\n2 Biking\n")
+    (lists / "trainlist01.txt").write_text("\n".join(lines))
+    (lists / "testlist01.txt").write_text("")
+    return arguments

@@ -1,0 +1,54 @@
+"""Every recipe is read whole, and trains two steps at tiny size on real files of its layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.recipes import TINY_GAMES, tiny_data
+from vidgen.adversarial.checkpoints import load_game
+from vidgen.commands.configuration import (
+    RECIPES,
+    complete_data_options,
+    parse,
+    recipe_names,
+    training_parser,
+)
+from vidgen.commands.train import main
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_makes_its_game_at_full_size(name, tmp_path):
+    from jsonargparse import Namespace
+
+    parser = training_parser("")
+    arguments = ["--config", str(RECIPES / f"{name}.yaml")]
+    if "VideoClips" in (RECIPES / f"{name}.yaml").read_text():
+        arguments += ["--data.root", str(tmp_path)]
+    config = parse(parser, arguments)
+    game = parser.instantiate(Namespace(game=config.game)).game
+    complete_data_options(config, game)
+    assert config.data.init_args.num_frames == game.example_shape[1]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
+    text = (RECIPES / f"{name}.yaml").read_text()
+    data = tiny_data(text, tmp_path / "data")
+    arguments = ["--config", name, *data, "--run", str(tmp_path / "run")]
+    for game, options in TINY_GAMES.items():
+        if f"class_path: vidgen.{game}\n" in text:
+            arguments += options
+    arguments += ["--training.steps=2", "--training.batch_size=4", "--training.num_workers=0"]
+    arguments += ["--training.num_samples=1", "--training.save_every=2"]
+    assert main(arguments) == 0
+    assert load_game(tmp_path / "run").step == 2
+
+
+def test_every_recipe_says_how_it_is_run():
+    for name in recipe_names():
+        header = (RECIPES / f"{name}.yaml").read_text().split("\ngame:")[0]
+        assert f"--config {name} " in header, name
+        assert all(line.startswith("#") for line in header.splitlines()), name
+    assert len(recipe_names()) == len(list(Path(RECIPES).iterdir()))
