@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ class Batches:
         # From here on the workers draw ahead, while the caller still builds its networks.
         self._iterator: Iterator[Drawn] | None = iter(loader)
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> Batches:
         return self
 
     def __next__(
@@ -120,7 +120,7 @@ class Batches:
             raise DataError(drawn.failure)
         return drawn.clips, drawn.labels
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Batches:
         return self
 
     def __exit__(self, *exception: object) -> None:
