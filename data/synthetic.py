@@ -233,7 +233,7 @@ def bounce(
     start: Float[np.ndarray, "digit 2"],
     velocity: Float[np.ndarray, "digit 2"],
     num_frames: int,
-    room: float,
+    room: int,
 ) -> Float[np.ndarray, "digit time 2"]:
     """Places of points that fly straight and bounce elastically off 0 and `room` on either axis.
 

@@ -52,7 +52,7 @@ class Failing(Numbered):
 
     def draw(self, item: int, generator: np.random.Generator) -> Sample:
         if self.deed == "hang":
-            time.sleep(60)
+            time.sleep(250)
         if self.deed == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.deed == "bug":
@@ -185,7 +185,7 @@ def test_a_hung_worker_is_told_and_stopped():
     start = time.monotonic()
     with pytest.raises(DataError, match="No batch came from 1 workers in 2 seconds"):
         next(batches)
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 50
     assert workers and not any(worker.is_alive() for worker in workers)
 
 
@@ -229,11 +229,11 @@ def test_workers_die_with_a_killed_training(tmp_path):
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     run = subprocess.run(
-        [sys.executable, script], cwd=root, env=environment, capture_output=True, timeout=60
+        [sys.executable, script], cwd=root, env=environment, capture_output=True, timeout=240
     )
     workers = [int(number) for number in run.stdout.split()]
     assert run.returncode == -signal.SIGKILL and len(workers) == 2
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         assert time.monotonic() < end, "the workers outlived the training"
         time.sleep(0.1)

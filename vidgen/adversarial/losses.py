@@ -30,12 +30,12 @@ class Loss(ABC):
     """What a discriminator and a generator minimise, both in float32 at least."""
 
     def discriminator(
-        self, real_logits: Float[Tensor, "batch ..."], fake_logits: Float[Tensor, "batch ..."]
+        self, real_logits: Float[Tensor, "real ..."], fake_logits: Float[Tensor, "fake ..."]
     ) -> Float[Tensor, ""]:
         """Small where real logits are high and generated ones low."""
         return self._discriminator(_exact(real_logits), _exact(fake_logits))
 
-    def generator(self, fake_logits: Float[Tensor, "batch ..."]) -> Float[Tensor, ""]:
+    def generator(self, fake_logits: Float[Tensor, "fake ..."]) -> Float[Tensor, ""]:
         """Small where the discriminator takes generated samples for real."""
         return self._generator(_exact(fake_logits))
 

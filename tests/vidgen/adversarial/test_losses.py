@@ -98,7 +98,8 @@ def test_only_the_non_saturating_generator_learns_while_the_discriminator_wins()
 def test_far_logits_neither_overflow_nor_lose_their_gradient(name, dtype):
     for size in (100.0, -100.0):
         real, fake = (torch.full((3,), sign * size, dtype=dtype) for sign in (1, -1))
-        real.requires_grad_(), fake.requires_grad_()
+        real.requires_grad_()
+        fake.requires_grad_()
         loss = LOSSES[name].discriminator(real, fake)
         loss.backward()
         assert loss.dtype == torch.float32
@@ -134,12 +135,12 @@ def test_hinge_leaves_alone_what_is_beyond_the_margin():
     loss = Hinge().discriminator(real, fake)
     loss.backward()
     assert loss.item() == real.grad.item() == fake.grad.item() == 0
-    assert Hinge(margin=3).discriminator(real, fake).item() == 2
+    assert Hinge(margin=3.0).discriminator(real, fake).item() == 2
     assert Hinge(margin=0.5).discriminator(torch.zeros(4), torch.zeros(4)).item() == 1
 
 
 def test_least_squares_with_tgans_targets():
-    loss = LeastSquares(fake_target=-1, real_target=1, generator_target=0, scale=1)
+    loss = LeastSquares(fake_target=-1.0, real_target=1.0, generator_target=0.0, scale=1.0)
     real, fake = torch.tensor([3.0]), torch.tensor([2.0])
     assert loss.discriminator(real, fake).item() == 4 + 9
     assert loss.generator(fake).item() == 4
