@@ -185,24 +185,19 @@ def test_mp4_has_its_index_before_its_pictures(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".png"])
 def test_equal_clips_are_equal_bytes(tmp_path, suffix):
-    noise = np.random.default_rng(0).integers(0, 256, (3, 8, 64, 64), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32), dtype=np.uint8)
     for name in ("first", "second", "third"):
         write_clip(tmp_path / f"{name}{suffix}", noise, 25)
     assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
 
 
-def test_equal_clips_are_equal_bytes_at_sizes_that_do_not_fill_the_blocks(tmp_path):
-    # x264's macroblock tree differed in 6 of 120 such files, with memory in use as it happened.
-    clip, contents, in_use = color_clip(height=31, width=63), set(), []
-    for index in range(60):
-        write_mp4(tmp_path / "clip.mp4", clip, 25)
-        contents.add((tmp_path / "clip.mp4").read_bytes())
-        noise = np.random.default_rng(index)
-        in_use = [
-            *in_use[-8:],
-            noise.integers(0, 256, noise.integers(1000, 200_000), dtype=np.uint8),
-        ]
-    assert len(contents) == 1
+def test_mp4_is_encoded_without_what_changes_its_bytes_from_time_to_time(tmp_path):
+    # Too rare to wait for: threads gave 6 files of 10, the macroblock tree other bytes in 6 of 120.
+    write_mp4(tmp_path / "clip.mp4", color_clip(), 25)
+    settings = (
+        (tmp_path / "clip.mp4").read_bytes().partition(b"options: ")[2].split(b"\0")[0].split()
+    )
+    assert {b"threads=1", b"mbtree=0", b"bframes=0", b"crf=12.0"} <= set(settings)
 
 
 @pytest.mark.parametrize("fps", [12, 25, 30000 / 1001, 24, 50, 7.5])
@@ -312,7 +307,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
 def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path, suffix):
     path = tmp_path / f"clip{suffix}"
     path.write_bytes(b"the old one")
-    noise = np.random.default_rng(0).integers(0, 256, (3, 8, 64, 64), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (3, 4, 32, 32), dtype=np.uint8)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
@@ -357,7 +352,7 @@ def test_killed_at_any_moment_the_final_name_holds_a_whole_file(tmp_path):
         "import numpy as np, sys\n"
         "from pathlib import Path\n"
         "from vidgen.writing import write_mp4\n"
-        "noise = np.random.default_rng(0).integers(0, 256, (3, 16, 64, 64), dtype=np.uint8)\n"
+        "noise = np.random.default_rng(0).integers(0, 256, (3, 8, 32, 32), dtype=np.uint8)\n"
         "while True:\n"
         "    write_mp4(Path(sys.argv[1]), noise, 25)\n"
         "    print('written', flush=True)\n"
@@ -371,14 +366,14 @@ def test_killed_at_any_moment_the_final_name_holds_a_whole_file(tmp_path):
         assert writer.stdout is not None
         assert writer.stdout.readline() == "written\n"
         # What is under the name at any moment is what a kill at that moment would leave.
-        for _ in range(200):
+        for _ in range(100):
             sizes.add(path.stat().st_size)
             time.sleep(0.002)
     finally:
         writer.send_signal(signal.SIGKILL)
         writer.communicate()
     assert sizes == {path.stat().st_size}
-    assert read_with_pyav(path).shape == (3, 16, 64, 64)
+    assert read_with_pyav(path).shape == (3, 8, 32, 32)
 
 
 def numbered_clips(count: int, channels: int = 3, num_frames: int = 2) -> torch.Tensor:
