@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vidgen.adversarial.blocks import GaussianNoise, batch_norm, label_planes
+from vidgen.adversarial.blocks import BatchSpread, GaussianNoise, batch_norm, label_planes
 
 
 class VideoDiscriminator(nn.Module):
@@ -30,6 +30,7 @@ class VideoDiscriminator(nn.Module):
         scale: The BatchNorms learn a factor.
         shift: The BatchNorms learn an offset.
         noise: Deviation of normal noise before every activation, in training; 0 is none.
+        batch_spread: Show the score how much the clips of the batch differ.
         epsilon: Of the BatchNorms.
     """
 
@@ -46,6 +47,7 @@ class VideoDiscriminator(nn.Module):
         scale: bool = True,
         shift: bool = False,
         noise: float = 0.0,
+        batch_spread: bool = False,
         epsilon: float = 2e-5,
     ) -> None:
         super().__init__()
@@ -68,6 +70,9 @@ class VideoDiscriminator(nn.Module):
                 layers.append(GaussianNoise(noise))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             before, frames = after, max(frames // 2, 1)
+        if batch_spread:
+            layers.append(BatchSpread())
+            before += 1
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(before * self.top_size**2, 1)
 

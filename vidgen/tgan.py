@@ -133,6 +133,8 @@ class TGAN(Game):
         clip_every: Steps between two clippings of singular values.
         weight_limit: Largest weight under constraint "weights".
         noise: Deviation of the critic's noise; 0.2 is the article's "normal GAN".
+        batch_spread: Show the critic how much the clips of a batch differ; not the paper's, it
+            keeps small models from making one clip again and again.
         order: Who moves first; "generator_first" shares the generator's fakes with the critic.
         critic_moves: Moves of the critic in a step.
         shift: Give the BatchNorms of temporal generator and critic an offset.
@@ -160,6 +162,7 @@ class TGAN(Game):
         clip_every: int = 5,
         weight_limit: float = 0.01,
         noise: float = 0.0,
+        batch_spread: bool = False,
         order: Literal["critic_first", "generator_first"] = "critic_first",
         critic_moves: int = 1,
         shift: bool = False,
@@ -190,6 +193,7 @@ class TGAN(Game):
             scale=not noise,
             shift=shift and not noise,
             noise=noise,
+            batch_spread=batch_spread,
         )
         self._initialize(initialization)
         # How often each class was met in training, the prior of the fakes' labels.

@@ -74,6 +74,24 @@ class GaussianNoise(nn.Module):
         return f"deviation={self.deviation}"
 
 
+class BatchSpread(nn.Module):
+    """Shows a discriminator how much the samples of a batch differ, as one more constant channel.
+
+    The standard deviation over the batch at every position of every channel, averaged to one
+    number. A generator that makes one sample again and again is found out by it.
+
+    Source: ProGAN (Karras et al., 2018), section 3, with the whole batch as the group.
+    """
+
+    def forward(
+        self, features: Float[Tensor, "batch channel ..."]
+    ) -> Float[Tensor, "batch channel_and_one ..."]:
+        """The features and their spread."""
+        deviation = (features.var(0, unbiased=False) + 1e-8).sqrt().mean()
+        spread = deviation.expand(len(features), 1, *features.shape[2:])
+        return torch.cat([features, spread], dim=1)
+
+
 def spectrally_normalized(module: nn.Module) -> nn.Module:
     """The same module with every convolution and linear weight divided by its spectral norm."""
     for part in list(module.modules()):
