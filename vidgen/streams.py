@@ -8,8 +8,10 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-from vidgen.adversarial.blocks import CONVOLUTIONS, DECONVOLUTIONS, batch_norm
+from vidgen.adversarial.blocks import batch_norm
 from vidgen.discriminators import clip_levels, image_levels
 
 BOTTOM_SIZE = 4
@@ -211,7 +213,7 @@ def _normalized(dimensions: int, channels: int, epsilon: float = 1e-5) -> list[n
 
 def _doublings(dimensions: int, width: int, levels: int, outputs: int) -> list[nn.Module]:
     """Transposed convolutions that double every axis; the last has neither norm nor activation."""
-    deconvolution = DECONVOLUTIONS[dimensions]
+    deconvolution = nn.ConvTranspose3d if dimensions == 3 else nn.ConvTranspose2d
     widths = [width * 2**level for level in reversed(range(levels))]
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
@@ -225,10 +227,11 @@ def initialize_streams_(module: nn.Module) -> None:
     The article gives N(0, 0.01²) for all; scales near 0 would let no signal through.
     """
     for part in module.modules():
-        if isinstance(part, (*CONVOLUTIONS.values(), *DECONVOLUTIONS.values())):
+        if isinstance(part, _ConvNd):
             nn.init.normal_(part.weight, std=0.01)
-        elif isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
+        elif isinstance(part, _BatchNorm):
             nn.init.normal_(part.weight, mean=1.0, std=0.02)
         else:
             continue
-        nn.init.zeros_(part.bias)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
