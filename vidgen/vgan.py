@@ -77,7 +77,7 @@ class StreamGame(Game):
         super().__init__()
         self.example_shape = tuple(clip_shape)
         self.generator, self.discriminator = generator, discriminator
-        self.loss, self.mask_weight, self.order = LOSSES[loss](), mask_weight, order
+        self.loss, self.mask_weight, self.order = LOSSES[loss], mask_weight, order
         self.optimizer = optimizer
         self.discriminator_optimizer = discriminator_optimizer or optimizer
         initialize_streams_(self)
@@ -146,6 +146,11 @@ class StreamGame(Game):
         """Log-odds that clips are real: of two outputs, the first's lead over the second."""
         outputs = self.discriminator(clip).float()
         return outputs[:, 0] - outputs[:, 1] if outputs.shape[1] == 2 else outputs[:, 0]
+
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """Fresh clips as training makes them, for the moments of averaged weights."""
+        source = self._seeded_source(self.randomness, count, 1.0)
+        return self.generator(source.to(self.device))["video"]
 
     # What the trained game is for.
 

@@ -49,8 +49,6 @@ class VideoAutoencoder(Game):
         optimizer: Of both networks.
     """
 
-    generating = ("encoder", "generator")
-
     def __init__(
         self,
         *,

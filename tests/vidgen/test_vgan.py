@@ -142,6 +142,17 @@ def test_both_players_meet_the_same_fakes_in_one_step(order, passes):
     assert all(torch.equal(fake, made[0]) for fake in fakes)
 
 
+def test_fakes_come_from_the_latents_of_the_step_in_the_present_mode():
+    game = small_game()
+    game.randomness.turn_to(7)
+    clips = game.fakes(5)
+    game.randomness.turn_to(7)
+    latent = game.randomness.normal(5, 6, 1, 1)
+    with torch.no_grad():
+        assert torch.equal(clips, game.generator(latent)["video"])
+        assert not torch.allclose(clips, game.eval().generator(latent)["video"])
+
+
 def test_every_step_has_latents_of_its_own():
     game = small_game()
     first, second = small_batch(), small_batch()
