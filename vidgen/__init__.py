@@ -1,4 +1,4 @@
-"""Generative adversarial networks for video: TGAN, and the game that trains it.
+"""Generative adversarial networks for video: VGAN and TGAN, and the games that train them.
 
 The names below are imported when first used, so that `python -m vidgen --help` does not wait
 for torch. They are also the only classes that a checkpoint may name.
@@ -13,13 +13,26 @@ if TYPE_CHECKING:
     from vidgen.adversarial.optimizers import OptimizerSettings
     from vidgen.tgan import TGAN
     from vidgen.tgan_volumetric import VolumetricTGAN
+    from vidgen.vgan import VGAN
+    from vidgen.vgan_image import ImageVGAN
+    from vidgen.video_autoencoder import VideoAutoencoder
 
 __version__ = "0.1.0"
-__all__ = ["TGAN", "OptimizerSettings", "VolumetricTGAN"]
+__all__ = [
+    "TGAN",
+    "VGAN",
+    "ImageVGAN",
+    "OptimizerSettings",
+    "VideoAutoencoder",
+    "VolumetricTGAN",
+]
 
 _HOMES = {
     "OptimizerSettings": "vidgen.adversarial.optimizers",
     "TGAN": "vidgen.tgan",
+    "VGAN": "vidgen.vgan",
+    "ImageVGAN": "vidgen.vgan_image",
+    "VideoAutoencoder": "vidgen.video_autoencoder",
     "VolumetricTGAN": "vidgen.tgan_volumetric",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -86,3 +87,75 @@ class VideoDiscriminator(nn.Module):
             clip = torch.cat([clip, label_planes(labels, clip.shape[2:])], dim=1)
         features = self.layers(clip).transpose(1, 2).flatten(2)  # (B, T', 512·4·4)
         return self.score(features).float().mean(dim=(1, 2))  # a loss in half precision is noise
+
+
+class SpacetimeDiscriminator(nn.Module):
+    """VGAN's 3-D convolutions, whose last one covers all that is left of space and time.
+
+    Source: VGAN (Vondrick et al., 2016), §2.2 and the authors' code, at 32 frames of 64 pixels:
+    3×32×64×64 → 64×16×32×32 → 128×8×16×16 → 256×4×8×8 → 512×2×4×4 → outputs.
+
+    Args:
+        clip_shape: (channel, time, height, width) of a clip.
+        width: Channels of the first layer; doubled by each.
+        num_outputs: Logits or, for an encoder, codes of a clip.
+        epsilon: Of the BatchNorms.
+    """
+
+    def __init__(
+        self,
+        clip_shape: Sequence[int],
+        width: int = 64,
+        num_outputs: int = 2,
+        epsilon: float = 1e-3,
+    ) -> None:
+        super().__init__()
+        channels, num_frames, frame_size, _ = clip_shape
+        levels, bottom_frames = clip_levels(num_frames, frame_size)
+        layers: list[nn.Module] = [
+            nn.Conv3d(channels, width, 4, 2, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        for before in [width * 2**level for level in range(levels - 1)]:
+            layers += [
+                nn.Conv3d(before, 2 * before, 4, 2, 1),
+                batch_norm(3, 2 * before, epsilon=epsilon),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        self.trunk = nn.Sequential(*layers)
+        self.trunk_channels = width * 2 ** (levels - 1)
+        self.trunk_size = (bottom_frames, 4, 4)
+        self.head = nn.Conv3d(self.trunk_channels, num_outputs, self.trunk_size)
+
+    def forward(
+        self, clip: Float[Tensor, "batch channel time height width"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Unbounded outputs of clips."""
+        return self.head(self.trunk(clip)).flatten(1)
+
+
+def image_levels(frame_size: int) -> int:
+    """How often an image is halved until it is 4 pixels wide.
+
+    Raises:
+        ValueError: It cannot be halved so often without remainder, or is that small already.
+    """
+    levels = int(math.log2(max(frame_size, 4) / 4))
+    if levels < 1 or 4 * 2**levels != frame_size:
+        raise ValueError(f"frame_size is {frame_size}; it must be 8, 16, 32, 64, 128, …")
+    return levels
+
+
+def clip_levels(num_frames: int, frame_size: int) -> tuple[int, int]:
+    """How often a clip is halved until its frames are 4 pixels wide, and how many frames are left.
+
+    Raises:
+        ValueError: Its frames or their number cannot be halved so often without remainder.
+    """
+    levels = image_levels(frame_size)
+    if num_frames < 1 or num_frames % 2**levels:
+        raise ValueError(
+            f"num_frames is {num_frames}; with frame_size {frame_size} it must be a multiple of "
+            f"{2**levels}"
+        )
+    return levels, num_frames // 2**levels
