@@ -79,4 +79,8 @@ class BranchedImageGenerator(nn.Module):
             branch(latent).view(-1, self.bottom_channels, size, size)  # (B, 256, 4, 4)
             for branch, latent in zip(self.branches, latents, strict=True)
         ]
-        return self.layers(torch.cat(maps, dim=1))
+        joined = torch.cat(maps, dim=1)
+        if joined.device.type == "cpu":
+            # The channel innermost suits a CPU's deconvolutions (benchmarks/tgan_step.py).
+            joined = joined.contiguous(memory_format=torch.channels_last)
+        return self.layers(joined)
