@@ -11,8 +11,12 @@ from tests.data import films
 
 _TINY_TGAN = ["num_frames=4", "frame_size=16", "temporal_width=16", "image_width=16"]
 
+_TINY_VGAN = ["num_frames=16", "frame_size=16", "width=2", "discriminator_width=2"]
+
 TINY_GAMES = {
     "TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
+    "VGAN": [f"--game.{option}" for option in _TINY_VGAN],
+    "ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN],
 }
 
 
@@ -20,14 +24,21 @@ def tiny_data(recipe: str, folder: Path) -> list[str]:
     """Arguments for the recipe's data, after files of its layout were written."""
     if "VideoClips" not in recipe:
         return []
-    rows = np.random.default_rng(0).integers(0, 256, (4, 10, 24, 24, 3), np.uint8)
     arguments = ["--data.root", str(folder), "--data.preprocessing=square"]
     if "layout: strips" in recipe:
+        rows = np.random.default_rng(0).integers(0, 256, (4, 10, 24, 24, 3), np.uint8)
         for number, frames in enumerate(rows):
             home = folder / str(number % 2)
             home.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.concatenate(list(frames), axis=1)).save(home / f"{number}.png")
         return arguments
+    ucf_tree(folder)
+    return arguments
+
+
+def ucf_tree(folder: Path) -> None:
+    """Four films of ten frames in two classes, named and listed as UCF-101's."""
+    rows = np.random.default_rng(0).integers(0, 256, (4, 10, 24, 24, 3), np.uint8)
     lists = folder / "ucfTrainTestlist"
     lists.mkdir(parents=True)
     lines = []
@@ -40,4 +51,3 @@ def tiny_data(recipe: str, folder: Path) -> list[str]:
     (lists / "classInd.txt").write_text("1 Archery\n2 Biking\n")
     (lists / "trainlist01.txt").write_text("\n".join(lines))
     (lists / "testlist01.txt").write_text("")
-    return arguments

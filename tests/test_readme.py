@@ -1,0 +1,67 @@
+"""The README's commands work as printed, one after the other, in a folder with small videos."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from data.__main__ import main as data_command
+from tests.recipes import TINY_GAMES, ucf_tree
+from vidgen.__main__ import main as vidgen_command
+from vidgen.commands.train import main as train_command
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
+    "python train.py": train_command,
+    "python -m vidgen": vidgen_command,
+    "python -m data": data_command,
+}
+FEW_STEPS = ["--training.steps=2", "--training.batch_size=4", "--training.num_workers=0"]
+
+
+def printed_commands() -> list[str]:
+    """Lines of the README's code blocks, without their remarks."""
+    blocks = re.findall(r"^```\n(.*?)^```", README, re.S | re.M)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
+    for folder in ("weizmann/videos", "videos"):
+        ucf_tree(tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    done = 0
+    for line in printed_commands():
+        for program, run in PROGRAMS.items():
+            if line.startswith(program):
+                arguments = shlex.split(line.removeprefix(program))
+                if run is train_command:
+                    arguments += [*FEW_STEPS, *TINY_GAMES["TGAN"]]
+                assert run(arguments) in (0, None), line
+                done += 1
+    assert done >= 6
+    assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
+    assert (tmp_path / "store/index.json").exists()
+
+
+def test_every_command_of_the_readme_is_known():
+    targets = set(re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.M))
+    for line in printed_commands():
+        program, _, target = line.partition(" ")
+        known = program == "make" and target in targets
+        assert known or any(line.startswith(name) for name in PROGRAMS), line
+
+
+def test_the_files_that_the_readme_links_to_exist():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_readme_names_every_recipe():
+    from vidgen.commands.configuration import recipe_names
+
+    for name in recipe_names():
+        assert f"`{name}`" in README, name
