@@ -131,8 +131,9 @@ class ClipFolder:
         moving, table = self._options.out / "grid.mp4", self._options.out / "grid.png"
         write_clip(moving, enlarged(grid(clips, columns)), self._fps)
         say(f"{moving}: {len(clips)} clips side by side")
-        write_clip(table, enlarged(frame_sheet(clips[:SHEET_CLIPS])), self._fps)
-        say(f"{table}: a row of frames for each of {len(clips[:SHEET_CLIPS])} clips")
+        rows = clips[:SHEET_CLIPS]
+        write_clip(table, enlarged(frame_sheet(rows)), self._fps)
+        say(f"{table}: a row of frames for each of {len(rows)} clips")
 
 
 def say(line: str) -> None:

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vidgen.commands.arguments import parse_seeds
 from vidgen.errors import UserError
@@ -151,6 +152,8 @@ def test_a_long_list_shows_its_first_clips_only(tmp_path, trained, vidgen):
     assert len(names(tmp_path)) == 72
     assert result.lines[-2].endswith("grid.mp4: 64 clips side by side")
     assert result.lines[-1].endswith("a row of frames for each of 16 clips")
+    factor = 768 // (16 * 10 + 2)
+    assert Image.open(tmp_path / "grid.png").size == (34 * factor, 162 * factor)
 
 
 @pytest.mark.parametrize("label, number", [("walk", 1), ("2", 2), ("0", 1)])
