@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidgen.adversarial.optimizers import OptimizerSettings
+    from vidgen.mocogan import MoCoGAN
+    from vidgen.mocogan_image import ImageToVideoMoCoGAN
     from vidgen.tgan import TGAN
     from vidgen.tgan_volumetric import VolumetricTGAN
 
 __version__ = "0.1.0"
-__all__ = ["TGAN", "OptimizerSettings", "VolumetricTGAN"]
+__all__ = ["TGAN", "ImageToVideoMoCoGAN", "MoCoGAN", "OptimizerSettings", "VolumetricTGAN"]
 
 _HOMES = {
+    "ImageToVideoMoCoGAN": "vidgen.mocogan_image",
+    "MoCoGAN": "vidgen.mocogan",
     "OptimizerSettings": "vidgen.adversarial.optimizers",
     "TGAN": "vidgen.tgan",
     "VolumetricTGAN": "vidgen.tgan_volumetric",
