@@ -122,10 +122,13 @@ class ImageToVideoMoCoGAN(MoCoGAN):
 
     def _remember(self, batch: Batch) -> None:
         """Keeps first frames until there are enough: the same ones in every sample picture."""
+        if "remembered" in batch.made:
+            return
         begun = int(self.num_images)
         new = batch.real[: len(self.images) - begun, :, 0]
         self.images[begun : begun + len(new)] = new
         self.num_images += len(new)
+        batch.made["remembered"] = new
 
     def latents(
         self,
