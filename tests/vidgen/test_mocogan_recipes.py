@@ -16,7 +16,7 @@ SHAPES = {
     "mocogan_weizmann_categorical": (4, 64, 4),
     "mocogan_weizmann_image_to_video": (0, 64, 0),
     "mocogan_ucf101": (0, 64, 0),
-    "mocogan_faces": (6, 96, 6),
+    "mocogan_faces": (0, 96, 0),
 }
 
 
