@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vidgen.adversarial.optimizers import OptimizerSettings
+    from vidgen.mocogan import MoCoGAN
+    from vidgen.mocogan_image import ImageToVideoMoCoGAN
     from vidgen.tgan import TGAN
     from vidgen.tgan_volumetric import VolumetricTGAN
     from vidgen.vgan import VGAN
@@ -21,13 +23,17 @@ __version__ = "0.1.0"
 __all__ = [
     "TGAN",
     "VGAN",
+    "ImageToVideoMoCoGAN",
     "ImageVGAN",
+    "MoCoGAN",
     "OptimizerSettings",
     "VideoAutoencoder",
     "VolumetricTGAN",
 ]
 
 _HOMES = {
+    "ImageToVideoMoCoGAN": "vidgen.mocogan_image",
+    "MoCoGAN": "vidgen.mocogan",
     "OptimizerSettings": "vidgen.adversarial.optimizers",
     "TGAN": "vidgen.tgan",
     "VGAN": "vidgen.vgan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -84,3 +85,56 @@ class BranchedImageGenerator(nn.Module):
             # The channel innermost suits a CPU's deconvolutions (benchmarks/tgan_step.py).
             joined = joined.contiguous(memory_format=torch.channels_last)
         return self.layers(joined)
+
+
+class ImageGenerator(nn.Module):
+    """DCGAN's image generator: one latent becomes one image.
+
+    Source: MoCoGAN (Tulyakov et al., 2018), Table 6 and the authors' code, at 64 pixels:
+    latent → 512×4×4 → 256×8×8 → 128×16×16 → 64×32×32 → 3×64×64.
+
+    No layer has a bias. The article's table ends in BatchNorm and LeakyReLU, which cannot match
+    images in [-1, 1]; here, as in the code, the end is tanh.
+
+    Args:
+        latent_dim: Size of the latent.
+        frame_size: Height and width of the image, a multiple of 16: the bottom map has a
+            sixteenth of it, 4 at 64 pixels and 6 at the article's 96.
+        channels: Colours of the image.
+        width: Channels before the last layer; each map below has twice as many.
+        activation: "relu" as in the code, or "leaky_relu" (slope 0.2) as in the article.
+    """
+
+    doublings = 4
+
+    def __init__(
+        self,
+        latent_dim: int,
+        frame_size: int = 64,
+        channels: int = 3,
+        width: int = 64,
+        activation: Literal["relu", "leaky_relu"] = "relu",
+    ) -> None:
+        super().__init__()
+        bottom_size, rest = divmod(frame_size, 2**self.doublings)
+        if bottom_size < 1 or rest:
+            raise ValueError(f"frame_size is {frame_size}; it must be a multiple of 16: 64, 96, …")
+        widths = [width * 2**level for level in reversed(range(self.doublings))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise([latent_dim, *widths]):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
+                if layers
+                else nn.ConvTranspose2d(before, after, bottom_size, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True),
+            ]
+        self.layers = nn.Sequential(
+            *layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()
+        )
+
+    def forward(
+        self, latent: Float[Tensor, "batch latent"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Images in (-1, 1)."""
+        return self.layers(latent[:, :, None, None])

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import vidgen
+from vidgen.adversarial.described import build
+from vidgen.adversarial.settings import TrainingSettings
+
+RECIPES = Path(vidgen.__file__).parent / "configs"
+SHAPES = {
+    "mocogan_shapes": (0, 64, 0),
+    "mocogan_shapes_categorical": (0, 64, 2),
+    "mocogan_weizmann": (0, 64, 0),
+    "mocogan_weizmann_categorical": (4, 64, 4),
+    "mocogan_weizmann_image_to_video": (0, 64, 0),
+    "mocogan_ucf101": (0, 64, 0),
+    "mocogan_faces": (0, 96, 0),
+}
+
+
+def test_every_recipe_is_listed_here():
+    assert {path.stem for path in RECIPES.glob("mocogan_*.yaml")} >= set(SHAPES)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_recipe_builds_its_game_and_its_settings(name):
+    recipe = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
+    with torch.device("meta"):
+        game = build(recipe["game"])
+    classes_of_data, frame_size, categories = SHAPES[name]
+    assert game.num_classes == classes_of_data
+    assert game.num_categories == categories
+    assert game.data_options() == {"channels": 3, "num_frames": 16, "size": frame_size}
+    settings = TrainingSettings(**recipe["training"])
+    assert (settings.steps, settings.batch_size) == (100_000, 32)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_header_of_a_recipe_gives_its_own_command(name):
+    text = (RECIPES / f"{name}.yaml").read_text()
+    assert f"python train.py --config {name} --data.root " in text
+    assert max(map(len, text.splitlines())) <= 100

@@ -1,0 +1,400 @@
+"""MoCoGAN: Decomposing Motion and Content for Video Generation.
+
+Sergey Tulyakov, Ming-Yu Liu, Xiaodong Yang, Jan Kautz, CVPR 2018. A clip is one content code and
+a path of motion codes; one judge looks at single frames, the other at how they follow each other.
+
+Figure 2, left to right, at the size of the authors' code:
+
+    noise ε (10 a frame), start h(0) (10) → motion network R_M, a GRU → motion codes z_M (16 × 10)
+    content z_C (50), z_M of a frame (10) → image generator G_I       → 16 frames, 3×64×64
+    one random frame 3×64×64              → image judge D_I           → 4×4 patch scores
+    16 frames in a row, 3×16×64×64        → video judge D_V           → one score (and category)
+
+With categories a one-hot z_A joins each frame's noise (or goes to G_I), and the last layer of D_V
+tells them apart: by the data's labels, or InfoGAN's way, by what the generator was told.
+
+Where this differs from the paper
+    - Written after the authors' code where the article leaves things open or its Table 6 cannot be
+      right: non-saturating loss instead of minimax, D_V strides through space only, its default
+      form has five layers and one score, no BatchNorm after a judge's first layer
+      (`normalize_first` puts it back), ReLU in the generator (`generator_activation`), tanh at
+      its end, h(0) drawn from N(0, I), weight decay 1e-5, as much noise as motion (10).
+    - z_A goes to R_M, as in the article; the code gives it to G_I (`category_to="generator"`).
+    - InfoGAN's classifier learns on generated clips. In the code it never learns when the data's
+      labels are off, and the generator is led by a random classifier.
+    - D_I's real frames are one random frame of each clip of the batch; the code shuffles all
+      frames of all videos. Its fakes are one random frame of as many new videos.
+    - Every real clip is a random window of `num_frames` frames of a video, cut by the data set. A
+      generated video has this length too, as in the code; given `video_lengths`, each has a
+      length drawn from them (article, §3), and D_V sees a random window, D_I a random frame of
+      it. Only the frames that are looked at are drawn.
+    - While the generator moves, the judges' running BatchNorm moments stand still.
+    - The judges' noise (`noise`) is off in evaluation; the code leaves it on.
+Written from the paper; no code was taken from the authors' repository (MIT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from vidgen.adversarial.blocks import initialize_
+from vidgen.adversarial.game import Batch, Game, Player, evaluation, fixed_statistics
+from vidgen.adversarial.latents import Randomness, SeedRandomness
+from vidgen.adversarial.losses import LOSSES, LossName
+from vidgen.adversarial.optimizers import OptimizerSettings
+from vidgen.errors import UserError
+from vidgen.frames import ImageGenerator
+from vidgen.mocogan_generator import (
+    Labels,
+    VideoGenerator,
+    VideoLatents,
+    labels_by_frame,
+    moments,
+    one_hot,
+    recombined,
+)
+from vidgen.trajectories.recurrent import RecurrentTrajectory
+from vidgen.window_discriminators import ImageDiscriminator, WindowDiscriminator
+
+ADAM = OptimizerSettings(weight_decay=1e-5)  # §4 and the authors' code
+
+
+class MoCoGAN(Game):
+    """Motion and content GAN: two judges, of frames and of clips, against one generator.
+
+    Args:
+        num_frames: Frames of a clip that the video discriminator sees.
+        frame_size: Height and width in pixels, a multiple of 16.
+        channels: 3 for colour, 1 for grey.
+        num_classes: Categories of motion; 0 is none.
+        category_mode: How they are learned: "supervised" by the data's labels, "infogan" without
+            labels on generated clips, "both".
+        category_to: Who is told the category: the motion network ("rnn"), or the image "generator".
+        category_weight: Weight of the category losses.
+        content_dim: Size of a clip's content code.
+        motion_dim: Size of a frame's motion code.
+        noise_dim: Size of a frame's noise; `None` is `motion_dim`.
+        generator_width: Channels before the generator's last layer.
+        generator_activation: "relu" as in the code, "leaky_relu" as in the article.
+        discriminator_width: Channels after both discriminators' first layer.
+        image_discriminator: Scores patches of a frame or the whole of it; "none" plays without.
+        video_discriminator: Scores the whole clip, or patches of it (without categories).
+        video_stride: Step of the video discriminator through space; 1 is the article's Table 6.
+        normalize_first: BatchNorm after the discriminators' first layer too, as in the article.
+        noise: Deviation of the discriminators' noise; published commands use 0.1.
+        video_lengths: Lengths of the training videos, in frames of the clips' frame rate: each
+            generated video gets one of them; shorter ones count as `num_frames`. `None`: all
+            have `num_frames`.
+        loss: The adversarial loss.
+        initialization: "default" is torch's; "dcgan_normal" has deviation 0.02.
+        optimizer: Of the generator, and of the discriminators unless they have their own.
+        discriminator_optimizer: Of both discriminators; `None` is the generator's.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 16,
+        frame_size: int = 64,
+        channels: Literal[1, 3] = 3,
+        num_classes: int = 0,
+        category_mode: Literal["supervised", "infogan", "both"] = "supervised",
+        category_to: Literal["rnn", "generator"] = "rnn",
+        category_weight: float = 1.0,
+        content_dim: int = 50,
+        motion_dim: int = 10,
+        noise_dim: int | None = None,
+        generator_width: int = 64,
+        generator_activation: Literal["relu", "leaky_relu"] = "relu",
+        discriminator_width: int = 64,
+        image_discriminator: Literal["patches", "whole", "none"] = "patches",
+        video_discriminator: Literal["whole", "patches"] = "whole",
+        video_stride: Literal[1, 2] = 2,
+        normalize_first: bool = False,
+        noise: float = 0.0,
+        video_lengths: list[int] | None = None,
+        loss: LossName = "non_saturating",
+        initialization: Literal["default", "dcgan_normal"] = "default",
+        optimizer: OptimizerSettings = ADAM,
+        discriminator_optimizer: OptimizerSettings | None = None,
+    ) -> None:
+        super().__init__()
+        self.example_shape = (channels, num_frames, frame_size, frame_size)
+        self.num_categories = num_classes
+        self.category_mode, self.category_weight = category_mode, category_weight
+        # What the data must have labels for; InfoGAN asks for none.
+        self.num_classes = 0 if category_mode == "infogan" else num_classes
+        self.content_dim, self.motion_dim = content_dim, motion_dim
+        self.noise_dim = motion_dim if noise_dim is None else noise_dim
+        self.video_lengths = [max(length, num_frames) for length in video_lengths or [num_frames]]
+        self.loss = LOSSES[loss]
+        self.optimizer = optimizer
+        self.discriminator_optimizer = discriminator_optimizer or optimizer
+
+        told_motion = num_classes if category_to == "rnn" else 0
+        code_dim = content_dim + (num_classes - told_motion) + motion_dim
+        self.generator = VideoGenerator(
+            RecurrentTrajectory(told_motion + self.noise_dim, motion_dim),
+            ImageGenerator(code_dim, frame_size, channels, generator_width, generator_activation),
+            category_to,
+        )
+        self.image_discriminator = None
+        if image_discriminator != "none":
+            self.image_discriminator = ImageDiscriminator(
+                channels,
+                frame_size,
+                discriminator_width,
+                image_discriminator == "patches",
+                normalize_first,
+                noise,
+            )
+        self.video_discriminator = WindowDiscriminator(
+            channels,
+            frame_size,
+            discriminator_width,
+            num_classes,
+            video_discriminator == "patches",
+            video_stride,
+            normalize_first,
+            noise,
+        )
+        if num_frames < self.video_discriminator.window:
+            raise ValueError(
+                f"num_frames is {num_frames}, but the video discriminator looks at "
+                f"{self.video_discriminator.window} frames; give as many or more"
+            )
+        if initialization != "default":
+            initialize_(self, initialization)
+
+    # Equations 1 to 7, in the order in which the authors' code moves.
+
+    def players(self) -> list[Player]:
+        """Image discriminator, video discriminator, generator."""
+        judges = ["video_discriminator"]
+        if self.image_discriminator is not None:
+            judges.insert(0, "image_discriminator")
+        moving = [
+            Player(
+                name=name,
+                modules=[getattr(self, name)],
+                optimizer=self.discriminator_optimizer,
+                loss=getattr(self, f"{name}_loss"),
+            )
+            for name in judges
+        ]
+        generator = Player(
+            name="generator",
+            modules=[getattr(self, name) for name in self.generating],
+            optimizer=self.optimizer,
+            loss=self.generator_loss,
+        )
+        return [*moving, generator]
+
+    def image_discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """One random frame of every real clip against as many random fake frames."""
+        judge = self._judge_of_frames()
+        seen = moments(self.randomness, [self.example_shape[1]] * len(batch))
+        real = batch.real[torch.arange(len(batch)), :, seen]  # (B, C, H, W)
+        with torch.no_grad():
+            fake = self._fake_frames(batch)
+        # Two passes, so that BatchNorm sees real and fake apart.
+        real_scores, fake_scores = judge(real).flatten(), judge(fake).flatten()
+        return {"adversarial": self.loss.discriminator(real_scores, fake_scores)}
+
+    def video_discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Real clips against fake ones, and which category each is of."""
+        with torch.no_grad():
+            fake, categories = self._fake_clips(batch)
+        on_real, on_fake = self.video_discriminator(batch.real), self.video_discriminator(fake)
+        adversarial = self.loss.discriminator(on_real.scores.flatten(), on_fake.scores.flatten())
+        terms = {"adversarial": adversarial}
+        if self.num_classes:
+            self.check_labels(batch.labels)
+            terms["real_category"] = self._category_loss(on_real.categories, batch.labels)
+        if self.num_categories and self.category_mode != "supervised":
+            terms["fake_category"] = self._category_loss(on_fake.categories, categories)
+        return terms
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Both judges' opinions of fresh fakes; the judges' running moments stay as they are."""
+        terms = {}
+        if self.image_discriminator is not None:
+            with fixed_statistics(self.image_discriminator):
+                scores = self.image_discriminator(self._fake_frames(batch))
+            terms["image"] = self.loss.generator(scores.flatten())
+        fake, categories = self._fake_clips(batch)
+        with fixed_statistics(self.video_discriminator):
+            judged = self.video_discriminator(fake)
+        terms["video"] = self.loss.generator(judged.scores.flatten())
+        if self.num_categories:
+            terms["category"] = self._category_loss(judged.categories, categories)
+        return terms | self._further_terms(batch, fake)
+
+    def _further_terms(self, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+        """What a game built on this one asks of the generator besides."""
+        del batch, fake
+        return {}
+
+    def _judge_of_frames(self) -> ImageDiscriminator:
+        if self.image_discriminator is None:
+            raise ValueError("this game has no image discriminator")
+        return self.image_discriminator
+
+    def _category_loss(self, logits: Tensor, categories: Tensor) -> Tensor:
+        return self.category_weight * functional.cross_entropy(logits, categories)
+
+    # S_1 and S_T: of whole latent videos, only the frames that a judge looks at are drawn.
+
+    def _fake_frames(self, batch: Batch) -> Float[Tensor, "batch channel height width"]:
+        codes, lengths, _ = self._fake_codes(batch)
+        seen = codes[torch.arange(len(batch)), moments(self.randomness, lengths)]  # (B, code)
+        return self.generator.image(seen)
+
+    def _fake_clips(self, batch: Batch) -> tuple[Tensor, Int[Tensor, " batch"]]:
+        """Clips (batch, channel, time, height, width) and their categories."""
+        codes, lengths, latents = self._fake_codes(batch)
+        num_frames = self.example_shape[1]
+        starts = moments(self.randomness, [length - num_frames + 1 for length in lengths])
+        window = starts.unsqueeze(1) + torch.arange(num_frames)  # (B, T)
+        seen = codes[torch.arange(len(batch)).unsqueeze(1), window]  # (B, T, code)
+        return self.generator.draw(seen), latents.first_categories()
+
+    def _fake_codes(self, batch: Batch) -> tuple[Tensor, list[int], VideoLatents]:
+        """Codes of all frames (batch, time, code), the videos' lengths, and their latents."""
+        kinds = self.randomness.choice(len(batch), torch.ones(len(self.video_lengths)))
+        lengths = [self.video_lengths[kind] for kind in kinds.tolist()]
+        # Noise for the longest there is, so that all processes draw equally often.
+        latents = self._fake_latents(batch, max(self.video_lengths)).first_frames(max(lengths))
+        return self.generator.path(latents), lengths, latents
+
+    def _fake_latents(self, batch: Batch, num_frames: int) -> VideoLatents:
+        return self.latents(self.randomness, len(batch), num_frames)
+
+    # What the trained game is for.
+
+    def sample(
+        self,
+        seeds: Sequence[int],
+        labels: Labels | None = None,
+        num_frames: int | None = None,
+        truncation: float = 1.0,
+    ) -> Float[Tensor, "batch channel time height width"]:
+        """Clips in [-1, 1] of any length; a longer clip of a seed begins with the shorter one.
+
+        `labels` holds one category a clip, or for each clip one category a frame; a seed keeps its
+        content and its noise under every label.
+        """
+        latents = self.latents(SeedRandomness(seeds), len(seeds), num_frames, labels, truncation)
+        return self.render(latents)
+
+    def latents(
+        self,
+        randomness: Randomness,
+        count: int,
+        num_frames: int | None = None,
+        labels: Labels | None = None,
+        truncation: float = 1.0,
+    ) -> VideoLatents:
+        """Latents of clips; those of fewer frames are the first of those of more.
+
+        Args:
+            randomness: Where the numbers come from.
+            count: Clips.
+            num_frames: Length; `None` is the trained one.
+            labels: One category a clip, or for each clip one a frame; `None` draws one a clip.
+            truncation: Factor of all normal numbers.
+
+        Raises:
+            UserError: A length below 1, or labels that the game does not have.
+        """
+        length = self.example_shape[1] if num_frames is None else num_frames
+        if length < 1:
+            raise UserError(f"a clip of {length} frames cannot be made; ask for 1 or more")
+        if labels is not None and not self.num_categories:
+            raise UserError("this game has no categories (game.num_classes is 0): give no labels")
+        content = randomness.normal(count, self.content_dim)
+        start = randomness.normal(count, self.motion_dim)
+        drawn = randomness.choice(count, torch.ones(max(self.num_categories, 1))).tolist()
+        # A draw a frame: torch's normal numbers of a longer tensor begin differently.
+        noise = [randomness.normal(count, self.noise_dim) for _ in range(length)]
+        normal = [truncation * part for part in (content, start, torch.stack(noise, dim=1))]
+        chosen = labels_by_frame(drawn if labels is None else labels, length)
+        if labels is not None:
+            self.check_labels(chosen.flatten())
+        categories = one_hot(chosen, self.num_categories)
+        return VideoLatents(*(part.to(self.device) for part in (*normal, categories)))
+
+    def check_labels(self, labels: Sequence[int] | Tensor) -> None:
+        """See `Game`; InfoGAN's categories, which the data knows nothing of, have bounds too."""
+        if self.num_classes or not self.num_categories:
+            return super().check_labels(labels)
+        values = labels.tolist() if isinstance(labels, Tensor) else list(labels)
+        wrong = [label for label in values if not 0 <= label < self.num_categories]
+        if wrong:
+            raise UserError(
+                f"category {wrong[0]} is outside 0 … {self.num_categories - 1}, those that the "
+                "game was told to find (game.num_classes)"
+            )
+
+    def render(self, latents: VideoLatents) -> Float[Tensor, "batch channel time height width"]:
+        """The clips of latents, in [-1, 1]; equal latents give equal frames, bit for bit."""
+        return self._drawn(latents, self.generator.path)
+
+    def _drawn(
+        self, latents: VideoLatents, codes_of: Callable[[VideoLatents], Tensor]
+    ) -> Float[Tensor, "batch channel time height width"]:
+        """Clip by clip: kernels round alike only for batches of one size."""
+        with evaluation(self):
+            clips = [codes_of(latents.clips([index])) for index in range(len(latents))]
+            return torch.cat([self.generator.draw_evenly(c, self.example_shape[1]) for c in clips])
+
+    def recombine(
+        self,
+        content_seeds: Sequence[int],
+        motion_seeds: Sequence[int],
+        num_frames: int | None = None,
+        labels: Labels | None = None,
+        truncation: float = 1.0,
+    ) -> Float[Tensor, "contents motions channel time height width"]:
+        """Every content in every motion (Figure 4b); `labels` are those of the motions.
+
+        Where the seeds agree, the clip is that of `sample`.
+        """
+        contents = self.latents(
+            SeedRandomness(content_seeds), len(content_seeds), num_frames, None, truncation
+        )
+        motions = self.latents(
+            SeedRandomness(motion_seeds), len(motion_seeds), num_frames, labels, truncation
+        )
+        clips = self.render(recombined(contents, motions))
+        return clips.unflatten(0, (len(contents), len(motions)))
+
+    def interpolate(
+        self,
+        seeds: Sequence[int],
+        factor: int,
+        labels: Labels | None = None,
+        truncation: float = 1.0,
+    ) -> Float[Tensor, "batch channel finer height width"]:
+        """Clips with `factor` times the frame rate: the path of motion codes is up-sampled.
+
+        Frames 0, factor, 2·factor, … are the frames of `sample`.
+        """
+        latents = self.latents(SeedRandomness(seeds), len(seeds), None, labels, truncation)
+        return self._drawn(latents, lambda one: self.generator.slowed_path(one, factor))
+
+    def window_scores(
+        self, clips: Float[Tensor, "batch channel time height width"]
+    ) -> Float[Tensor, "batch window"]:
+        """The video discriminator's mean score of every window of `num_frames` frames of clips.
+
+        A clip of K frames has K - num_frames + 1 windows.
+        """
+        with evaluation(self):
+            return self.video_discriminator.window_scores(clips, self.example_shape[1])
