@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from data.faces import Boxes, FaceBox, face_boxes, marked, scaled_boxes, square_boxes
 from data.geometry import Geometry, Preprocessing, Size, preset
@@ -88,7 +88,9 @@ class VideoFiles:
         if any(seen) and seen != (status.st_size, status.st_mtime_ns):
             raise DataError("it has changed since the scan: start again to scan it anew")
 
-    def _cropped_to_face(self, record: VideoRecord, indices: Indices, frames: Pixels) -> Pixels:
+    def _cropped_to_face(
+        self, record: VideoRecord, indices: Indices, frames: Pixels
+    ) -> UInt8[np.ndarray, "time new_height new_width channel"]:
         boxes = self._boxes(record, indices)
         if (boxes == boxes[0]).all():
             top, left, bottom, right = boxes[0]
@@ -123,7 +125,7 @@ class VideoFiles:
         return self._union_boxes[mask.found.path]
 
 
-def _all_marks(reader: Reader) -> np.ndarray:
+def _all_marks(reader: Reader) -> Bool[np.ndarray, "1 height width"]:
     marks = np.zeros((1, *reader.size), bool)
     for start in range(0, len(reader), _MASK_FRAMES_AT_ONCE):
         masks = reader.get(range(start, min(start + _MASK_FRAMES_AT_ONCE, len(reader))))
@@ -131,7 +133,9 @@ def _all_marks(reader: Reader) -> np.ndarray:
     return marks
 
 
-def with_channels(pixels: Pixels, channels: int) -> Pixels:
+def with_channels(
+    pixels: Pixels, channels: int
+) -> UInt8[np.ndarray, "time height width {channels}"]:
     """Colour (red, green, blue) or grey frames as wanted."""
     if pixels.shape[-1] == channels:
         return pixels

@@ -86,7 +86,9 @@ class Geometry:
             return replace(self, region=None, resize=None)
         return Geometry(flip=self.flip)
 
-    def __call__(self, pixels: Pixels, generator: np.random.Generator | None = None) -> Pixels:
+    def __call__(
+        self, pixels: Pixels, generator: np.random.Generator | None = None
+    ) -> UInt8[np.ndarray, "time new_height new_width channel"]:
         """The clip after all steps; a view of the input where nothing is scaled.
 
         Args:
@@ -106,7 +108,9 @@ class Geometry:
             pixels = pixels[:, :, ::-1]
         return pixels
 
-    def _cropped(self, pixels: Pixels, generator: np.random.Generator | None) -> Pixels:
+    def _cropped(
+        self, pixels: Pixels, generator: np.random.Generator | None
+    ) -> UInt8[np.ndarray, "time {self.crop[0]} {self.crop[1]} channel"]:
         assert self.crop is not None
         (rows, columns), (height, width) = self.crop, pixels.shape[1:3]
         free = (height - rows, width - columns)
@@ -149,7 +153,9 @@ def preset(name: Preprocessing, size: Size, flip: bool = False) -> Geometry:
     return replace(geometry, flip=flip)
 
 
-def resized(pixels: Pixels, size: Size, method: Filter) -> Pixels:
+def resized(
+    pixels: Pixels, size: Size, method: Filter
+) -> UInt8[np.ndarray, "time {size[0]} {size[1]} channel"]:
     """The frames scaled to (height, width), as a new array unless they have that size already."""
     if pixels.shape[1:3] == size:
         return pixels
@@ -200,7 +206,9 @@ def _region(region: Literal["square"] | Size, size: tuple[int, ...]) -> Size:
     return min(region[0], size[0]), min(region[1], size[1])
 
 
-def _centre_window(pixels: Pixels, size: Size) -> Pixels:
+def _centre_window(
+    pixels: Pixels, size: Size
+) -> UInt8[np.ndarray, "time {size[0]} {size[1]} channel"]:
     top, left = (pixels.shape[1] - size[0]) // 2, (pixels.shape[2] - size[1]) // 2
     return pixels[:, top : top + size[0], left : left + size[1]]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -132,7 +132,9 @@ class ArrayReader(Reader):
         return _three_channels(part)
 
 
-def _three_channels(frames: UInt8[np.ndarray, "time height width channel"]) -> Frames:
+def _three_channels(
+    frames: UInt8[np.ndarray, "time height width channel"],
+) -> UInt8[np.ndarray, "time height width 3"]:
     """Grey is repeated, transparency dropped."""
     if frames.shape[-1] == 1:
         return np.repeat(frames, 3, axis=-1)
@@ -172,7 +174,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], Any]:
     return shape, lengths
 
 
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0
     if version != (1, 0):

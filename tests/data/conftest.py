@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 from tests.data import films
 from tests.data.films import Encoding
 
 NUM_FRAMES = 80
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Wrong types reach the code, as they do outside of tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

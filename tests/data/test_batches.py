@@ -180,7 +180,7 @@ def test_a_dead_worker_is_told_in_one_line():
 
 
 def test_a_hung_worker_is_told_and_stopped():
-    batches = Batches(Failing("hang"), batch_size=2, seed=0, num_workers=1, timeout_seconds=2)
+    batches = Batches(Failing("hang"), batch_size=2, seed=0, num_workers=1, timeout_seconds=2.0)
     workers = multiprocessing.active_children()
     start = time.monotonic()
     with pytest.raises(DataError, match="No batch came from 1 workers in 2 seconds"):

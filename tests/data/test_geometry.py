@@ -141,7 +141,10 @@ def test_impossible_geometry_is_refused_in_one_line():
         preset("ucf101_tgan", (32, 32))
     with pytest.raises(DataError, match="square clips"):
         preset("square", (32, 48))
-    with pytest.raises(DataError, match="no preprocessing 'sqare'"):
-        preset("sqare", (32, 32))  # pyright: ignore
     with pytest.raises(DataError, match="resize is 0"):
         Geometry(resize=0)
+
+
+def test_a_misspelt_preprocessing_is_refused(unchecked):
+    with pytest.raises(DataError, match="no preprocessing 'sqare'"):
+        preset("sqare", (32, 32))  # pyright: ignore

@@ -70,7 +70,7 @@ def test_files_that_hang_or_kill_the_decoder_cost_one_line_each(tmp_path, misbeh
     paths = ["good1", "hang", "crash", "good2", "leave", "eat", "odd", "slow", "print", "good3"]
     begun = time.monotonic()
     seen = outcomes(
-        tmp_path, misbehaving, paths, stall_seconds=1.5, total_seconds=20, memory_bytes=1 << 29
+        tmp_path, misbehaving, paths, stall_seconds=1.5, total_seconds=20.0, memory_bytes=1 << 29
     )
     assert time.monotonic() - begun < 15
     reasons = {path: seen[path].reason for path in paths if isinstance(seen[path], Reject)}
@@ -92,7 +92,7 @@ def test_memory_is_limited_while_it_grows(tmp_path, misbehaving):
 
 
 def test_slow_files_end_at_the_total_limit(tmp_path, misbehaving):
-    seen = outcomes(tmp_path, misbehaving, ["slow"], stall_seconds=5, total_seconds=1)
+    seen = outcomes(tmp_path, misbehaving, ["slow"], stall_seconds=5.0, total_seconds=1.0)
     assert seen["slow"].reason == "takes the decoder more than 1 s"
 
 
@@ -115,7 +115,7 @@ def test_a_run_left_early_does_not_leak_into_the_next(tmp_path, misbehaving):
 
 
 def test_a_file_that_hangs_decord_is_read_by_pyav(tmp_path, misbehaving):
-    seen = outcomes(tmp_path, misbehaving, ["hang_in_decord"], stall_seconds=1, decoder="decord")
+    seen = outcomes(tmp_path, misbehaving, ["hang_in_decord"], stall_seconds=1.0, decoder="decord")
     record = seen["hang_in_decord"]
     assert isinstance(record, VideoRecord)
     assert record.note == "with decord, the decoder did not answer within 1 s"
@@ -207,7 +207,7 @@ def test_each_broken_file_is_named_with_its_reason(broken_folder):
         "loop.avi": "cannot be found",
     }
     paths = list(complaints)
-    seen = outcomes(broken_folder, "data.inspection:inspect", paths, stall_seconds=10)
+    seen = outcomes(broken_folder, "data.inspection:inspect", paths, stall_seconds=10.0)
     for path, complaint in complaints.items():
         outcome = seen[path]
         assert isinstance(outcome, Reject), path
@@ -299,8 +299,8 @@ def test_containers_are_told_by_their_first_bytes(film_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"stall_seconds": 0}, {"max_frames": -1}, {"decoder": "opencv"}]
+    "settings", [{"stall_seconds": 0.0}, {"max_frames": -1}, {"decoder": "opencv"}]
 )
-def test_limits_without_meaning_are_refused(settings):
+def test_limits_without_meaning_are_refused(unchecked, settings):
     with pytest.raises(DataError, match=next(iter(settings))):
         Limits(**settings)

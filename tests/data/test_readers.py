@@ -144,16 +144,20 @@ def test_wrong_entry_points_would_be_seen(film_folder):
     assert not np.array_equal(shifted, truth[62:70])
 
 
-def test_a_file_that_changed_is_refused(film_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("decoder", "complaint"),
+    [("pyav", "frame 50 is no longer there"), ("decord", "decord cannot decode it any more")],
+)
+def test_a_file_that_changed_is_refused(film_folder, tmp_path, decoder, complaint):
     path = tmp_path / "film.mp4"
     path.write_bytes((film_folder / "h264.mp4").read_bytes())
-    record = recorded(tmp_path, Found("film.mp4", "video"))
+    record = recorded(tmp_path, Found("film.mp4", "video"), decoder=decoder)
     os.utime(path, ns=(0, record.modified_ns + 1))
     with pytest.raises(DataError, match=r"film\.mp4: changed since the scan"):
         open_reader(tmp_path, record)
     path.write_bytes((film_folder / "one_frame.mp4").read_bytes())
     unsigned = replace(record, num_bytes=0)
-    with pytest.raises(DataError, match=r"film\.mp4: frame 50 is no longer there"):
+    with pytest.raises(DataError, match=rf"film\.mp4: {complaint}"):
         read(tmp_path, replace(unsigned, entries=()), [50])
     path.unlink()
     with pytest.raises(DataError, match=r"film\.mp4: cannot be found"):

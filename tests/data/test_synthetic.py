@@ -230,7 +230,7 @@ def test_the_fingerprint_of_digits_tells_other_pixels_but_not_other_places(tmp_p
         (lambda: MovingDigits(size=64), "num_frames is not set"),
     ],
 )
-def test_wrong_settings_are_one_clear_line(make, message):
+def test_wrong_settings_are_one_clear_line(unchecked, make, message):
     with pytest.raises(DataError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)

@@ -224,7 +224,7 @@ def test_clips_keep_time_by_the_rate_of_the_files(strips):
     slow = source(strips, stride=2, start="first")
     assert slow.fps == 12.5
     np.testing.assert_array_equal(slow.draw(0, generator()).clip[0, :, 0, 0], [0, 2, 4, 6])
-    assert source(strips, fps=10).fps == 10
+    assert source(strips, fps=10.0).fps == 10
 
 
 def test_fingerprint_is_of_the_content_not_of_the_place(strips, tmp_path):
