@@ -87,17 +87,26 @@ def train_all(folder: Path) -> None:
         torch.save(game.state_dict(), folder / f"{name}-{rank}.pt")
 
 
-def lose_one(folder: Path) -> None:
-    """Process 1 dies in the third step; what ends process 0 goes to its standard error."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's to the rest comes a moment later
+def lose_one(folder: Path, rank: int, port: int) -> None:
+    """Process 1 dies in the third step; what ends process 0 is left in `noticed`."""
+    torch.set_num_threads(1)
+    os.environ |= {  # as torchrun gives it, which would end the rest by itself
+        "TORCHELASTIC_RUN_ID": "none",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+    }
     settings = TrainingSettings(
         steps=10**6, batch_size=BATCH, log_every=1, save_every=1, accelerator="cpu"
     )
     fabric = make_fabric(settings)
 
     def batches(first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for number, batch in enumerate(rows_of(fabric.global_rank, 2)(first), first):
-            if number == 2 and fabric.global_rank == 1:
+        for number, batch in enumerate(rows_of(rank, 2)(first), first):
+            if number == 2 and rank == 1:
                 (folder / "killed").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             yield batch
@@ -105,9 +114,8 @@ def lose_one(folder: Path) -> None:
     try:
         fit(game_named("spectral"), batches, settings, folder / "run", fabric)
     except RuntimeError as error:
-        (folder / "noticed").touch()
-        sys.stderr.write(f"process {fabric.global_rank} ended: {str(error).splitlines()[0]}\n")
-        sys.exit(3)
+        (folder / "noticed").write_text(str(error))
+        raise SystemExit(3) from None
 
 
 def stop_one(folder: Path) -> None:
@@ -129,9 +137,5 @@ def stop_one(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    task, place = sys.argv[1:]
-    if task == "train":
-        train_all(Path(place))
-        stop_one(Path(place))
-    else:
-        lose_one(Path(place))
+    train_all(Path(sys.argv[1]))
+    stop_one(Path(sys.argv[1]))
