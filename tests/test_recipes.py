@@ -36,11 +36,16 @@ def test_every_recipe_makes_its_game_at_full_size(name, tmp_path):
 def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
     text = (RECIPES / f"{name}.yaml").read_text()
     data = tiny_data(text, tmp_path / "data")
-    arguments = ["--config", name, *data, "--run", str(tmp_path / "run")]
+    arguments = ["--config", name, "--run", str(tmp_path / "run")]
     for game, options in TINY_GAMES.items():
         if f"class_path: vidgen.{game}\n" in text:
             arguments += options
-    arguments += ["--training.steps=2", "--training.batch_size=4", "--training.num_workers=0"]
+    arguments += [
+        *data,
+        "--training.steps=2",
+        "--training.batch_size=4",
+        "--training.num_workers=0",
+    ]
     arguments += ["--training.num_samples=1", "--training.save_every=2"]
     assert main(arguments) == 0
     assert load_game(tmp_path / "run").step == 2

@@ -118,7 +118,7 @@ class MoCoGAN(Game):
         video_stride: Literal[1, 2] = 2,
         normalize_first: bool = False,
         noise: float = 0.0,
-        video_lengths: list[int] | None = None,
+        video_lengths: Sequence[int] | None = None,
         loss: LossName = "non_saturating",
         initialization: Literal["default", "dcgan_normal"] = "default",
         optimizer: OptimizerSettings = ADAM,

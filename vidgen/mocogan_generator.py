@@ -34,7 +34,7 @@ class VideoLatents:
     content: Float[Tensor, "batch content"]
     start: Float[Tensor, "batch motion"]
     noise: Float[Tensor, "batch time noise"]
-    categories: Float[Tensor, "batch time kinds"]
+    categories: Float[Tensor, "batch shown kinds"]  # shown differs from time in slow motion
 
     def __len__(self) -> int:
         return len(self.content)

@@ -301,7 +301,8 @@ def test_judges_running_moments_count_their_own_moves_only():
 
 
 def test_defaults_are_the_papers():
-    game = MoCoGAN.__init__.__kwdefaults__
+    parameters = inspect.signature(MoCoGAN.__init__).parameters
+    game = {name: parameter.default for name, parameter in parameters.items()}
     assert (game["content_dim"], game["motion_dim"], game["noise_dim"]) == (50, 10, None)
     assert game["category_to"] == "rnn"
     adam = game["optimizer"]

@@ -83,7 +83,7 @@ def parse(parser: ArgumentParser, arguments: list[str]) -> Any:
     try:
         return parser.parse_args(arguments)
     except (ArgumentError, ValueError, TypeError) as error:
-        raise UserError(_one_line(str(error), parser)) from error
+        raise UserError(one_line(str(error), parser)) from error
 
 
 def complete_data_options(config: Any, game: Game) -> None:
@@ -122,7 +122,7 @@ _NOISE = re.compile(
 )
 
 
-def _one_line(message: str, parser: ArgumentParser) -> str:
+def one_line(message: str, parser: ArgumentParser) -> str:
     """The telling lines of a parser's message, and a likely name for a misspelt option."""
     lines = [line.strip(" -\t") for line in message.splitlines()]
     telling = [line for line in lines if line and not _NOISE.search(line)]

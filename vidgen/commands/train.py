@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.commands.configuration import (
     complete_data_options,
+    one_line,
     parse,
     print_short_help,
     recipe_file,
@@ -169,7 +170,7 @@ def _built(parser: ArgumentParser, part: str, config: Any) -> Any:
     try:
         return parser.instantiate(Namespace({part: config[part]}))[part]
     except ValueError as error:
-        raise UserError(f"{part}: {error}") from error
+        raise UserError(f"{part}: {one_line(str(error), parser)}") from error
 
 
 def _check_classes(game: Game, source: Source) -> None:
