@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidgen.adversarial.blocks import CONVOLUTIONS, GaussianNoise, batch_norm
+from vidgen.adversarial.blocks import GaussianNoise, batch_norm
+from vidgen.quick_convolution import QuickConv3d
 
 
 class ImageDiscriminator(nn.Module):
@@ -43,11 +45,12 @@ class ImageDiscriminator(nn.Module):
         super().__init__()
         depth = 3 if patches else _num_halvings(frame_size)
         widths = [channels, *(width * 2**level for level in range(depth))]
-        layers = _downward(2, widths, (2, 2), (1, 1), normalize_first, noise)
+        halving = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1, bias=False)
+        layers = _downward(widths, 2, halving, normalize_first, noise)
         if patches and noise:
             layers.append(GaussianNoise(noise))
-        in_space = (2, 1) if patches else (1, 0)
-        layers.append(nn.Conv2d(widths[-1], 1, 4, *in_space, bias=False))
+        last = halving if patches else partial(nn.Conv2d, kernel_size=4, bias=False)
+        layers.append(last(widths[-1], 1))
         self.layers = nn.Sequential(*layers)
         self.patches = patches
 
@@ -111,11 +114,11 @@ class WindowDiscriminator(nn.Module):
             )
         depth = 3 if patches else _num_halvings(frame_size)
         widths = [channels, *(width * 2**level for level in range(depth))]
-        strides, padding = (1, stride, stride), (0, stride - 1, stride - 1)
-        layers = _downward(3, widths, strides, padding, normalize_first, noise)
-        if not patches:
-            strides, padding = (1, 1, 1), (0, 0, 0)
-        layers.append(nn.Conv3d(widths[-1], 1 + num_categories, 4, strides, padding, bias=False))
+        unpadded = partial(nn.Conv3d, kernel_size=4, bias=False)
+        step = QuickConv3d if stride == 2 else unpadded
+        layers = _downward(widths, 3, step, normalize_first, noise)
+        last = step if patches else unpadded
+        layers.append(last(widths[-1], 1 + num_categories))
         self.layers = nn.Sequential(*layers)
         self.patches = patches
         self.window = 3 * (depth + 1) + 1
@@ -142,20 +145,18 @@ def _num_halvings(frame_size: int) -> int:
 
 
 def _downward(
-    dimensions: Literal[2, 3],
     widths: Sequence[int],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
+    dimensions: Literal[2, 3],
+    convolution: Callable[[int, int], nn.Module],
     normalize_first: bool,
     noise: float,
 ) -> list[nn.Module]:
-    """Noise, convolution with kernel 4, BatchNorm, LeakyReLU, from each width to the next."""
-    convolution = cast(Callable[..., nn.Module], CONVOLUTIONS[dimensions])
+    """Noise, convolution, BatchNorm, LeakyReLU, from each width to the next."""
     layers: list[nn.Module] = []
     for level, (before, after) in enumerate(pairwise(widths)):
         if noise:
             layers.append(GaussianNoise(noise))
-        layers.append(convolution(before, after, 4, stride, padding, bias=False))
+        layers.append(convolution(before, after))
         if level or normalize_first:
             layers.append(batch_norm(dimensions, after))
         layers.append(nn.LeakyReLU(0.2, inplace=True))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -174,7 +174,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], Any]:
     return shape, lengths
 
 
-def _npy_header(file: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0
     if version != (1, 0):

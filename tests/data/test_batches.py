@@ -4,6 +4,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -155,18 +156,13 @@ def test_nineteen_bad_items_in_a_row_do_not_end_it():
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-<<<<<<< HEAD
-def test_the_global_generators_are_left_alone(num_workers):
-    # Python's own generator is left out: the checking of annotations draws from it.
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-=======
 def test_the_global_generators_are_left_alone(unchecked, num_workers):
     # Unchecked, because the checker draws from `random` which items of a list it looks at.
     before = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy())  # noqa: NPY002
->>>>>>> annotations
     take(Batches(Numbered(7), batch_size=4, seed=5, num_workers=num_workers), 3)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    assert random.getstate() == before[1]
+    assert (np.random.get_state()[1] == before[2]).all()  # noqa: NPY002
 
 
 def test_workers_use_one_thread():

@@ -1,7 +1,7 @@
 """Train a game on a data set, or go on where the same command was stopped.
 
     python train.py --config tgan_weizmann --data.root videos/ --run runs/weizmann
-    torchrun --nproc_per_node 8 -- train.py --config tgan_ucf101 --data.root UCF-101/ --run runs/tgan
+    torchrun --nproc_per_node 8 -- train.py --config tgan_ucf101 --data.root UCF-101 --run runs/tgan
 
 Every option of a recipe can be given on the command line too: --training.steps 5000,
 --game.frame_size 32, --data.stride 2. To resume a run, give its command again.
