@@ -174,7 +174,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], Any]:
     return shape, lengths
 
 
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: zipfile.ZipExtFile | IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0
     if version != (1, 0):

@@ -146,5 +146,5 @@ def test_impossible_geometry_is_refused_in_one_line():
 
 
 def test_a_misspelt_preprocessing_is_refused(unchecked):
-    with pytest.raises(DataError, match="no preprocessing 'sqare'"):
-        preset("sqare", (32, 32))  # pyright: ignore
+    with pytest.raises(DataError, match="no preprocessing 'rhombus'"):
+        preset("rhombus", (32, 32))  # pyright: ignore
