@@ -1,5 +1,7 @@
 """The game: what each player sees, wants and may change."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
