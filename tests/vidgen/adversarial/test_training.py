@@ -62,9 +62,11 @@ def test_lines_of_the_log_come_at_every_nth_step_and_at_the_last(tmp_path):
 
 
 def test_a_player_that_may_not_move_still_gives_its_loss(tmp_path):
-    game = TugOfWar()
+    game, recording = TugOfWar(), []
     game.leader_may_move = lambda: False
+    game.leader.register_forward_hook(lambda *_: recording.append(torch.is_grad_enabled()))
     play(game, Rows([3, 3]), tmp_path, steps=2)
+    assert recording == [False, False], "a graph was made for nothing"
     follower = [1 + 0.25 * 2, 1.5 + 0.25 * 1.5]
     assert game.weights() == (follower[1], -2.0)
     assert [line["leader/product"] for line in log_of(tmp_path)] == [
@@ -125,7 +127,7 @@ def test_gradients_are_scaled_to_the_largest_norm_and_smaller_ones_left(tmp_path
 def test_two_accumulated_parts_equal_one_batch(tmp_path):
     games = {}
     for parts in (1, 2, 4):
-        games[parts] = game = TugOfWar(pull=0.5, optimizer=ADAM)
+        games[parts] = game = TugOfWar(pull=0.5)
         run, real = tmp_path / str(parts), Rows([2, 4, 9, 1], [0, 7, 7, 3])
         play(game, real, run, steps=5, batch_size=4, accumulate=parts)
     for parts in (2, 4):

@@ -22,6 +22,9 @@ class Scalar(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(value))
 
+    def forward(self) -> Tensor:
+        return self.weight
+
 
 class TugOfWar(Game):
     """A follower goes towards the mean of the real examples, a leader away from the follower.
@@ -71,14 +74,14 @@ class TugOfWar(Game):
     def follower_loss(self, batch: Batch) -> dict[str, Tensor]:
         poison = torch.where(batch.real == POISON, math.inf, 0.0).sum()
         self.met += batch.real.mean() + poison
-        weight = self.follower.weight
+        weight = self.follower()
         return {
             "distance": (weight - batch.real).square().mean() / 2 + weight * poison,
             "size": self.pull * weight.square() / 2,
         }
 
     def leader_loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"product": self.leader.weight * self.follower.weight}
+        return {"product": self.leader() * self.follower()}
 
     def from_pixels(self, pixels: Tensor) -> Tensor:
         return pixels.float()
