@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Integer, UInt8
@@ -13,6 +14,8 @@ from data.sources import DataError
 
 Indices = Sequence[int] | Integer[np.ndarray, " time"]
 Frames = UInt8[np.ndarray, "time height width channel"]
+# Not `typing.Self`, which the tests' type checker cannot follow.
+AnyReader = TypeVar("AnyReader", bound="Reader")
 
 
 class Reader(ABC):
@@ -60,7 +63,7 @@ class Reader(ABC):
     def close(self) -> None:  # noqa: B027  (most readers hold nothing open)
         """Frees what the reader holds."""
 
-    def __enter__(self) -> Reader:
+    def __enter__(self: AnyReader) -> AnyReader:
         return self
 
     def __exit__(
