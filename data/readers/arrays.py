@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -162,8 +162,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], Any]:
         if path.suffix.lower() == ".npz":
             # np.load would unpack the pixels to tell their shape: a small file may hold gigabytes.
             with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as arrays:
-                with archive.open(_name_in(arrays.files) + ".npy") as member:
-                    shape, dtype = _npy_header(member)
+                shape, dtype = _npy_header(archive, _name_in(arrays.files) + ".npy")
                 if "lengths" in arrays.files:
                     lengths = arrays["lengths"]
         else:
@@ -174,12 +173,13 @@ def _header(path: Path) -> tuple[tuple[int, ...], Any]:
     return shape, lengths
 
 
-def _npy_header(file: zipfile.ZipExtFile | IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0
-    if version != (1, 0):
-        read = np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+def _npy_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    with archive.open(name) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
     return shape, dtype
 
 

@@ -14,9 +14,8 @@ from data.sources import DataError
 
 Indices = Sequence[int] | Integer[np.ndarray, " time"]
 Frames = UInt8[np.ndarray, "time height width channel"]
-
-# Not typing.Self: the checker of annotations refuses it in a class that it does not decorate.
-_Own = TypeVar("_Own", bound="Reader")
+# Not `typing.Self`, which the tests' type checker cannot follow.
+AnyReader = TypeVar("AnyReader", bound="Reader")
 
 
 class Reader(ABC):
@@ -64,7 +63,7 @@ class Reader(ABC):
     def close(self) -> None:  # noqa: B027  (most readers hold nothing open)
         """Frees what the reader holds."""
 
-    def __enter__(self: _Own) -> _Own:
+    def __enter__(self: AnyReader) -> AnyReader:
         return self
 
     def __exit__(

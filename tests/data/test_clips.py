@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.clips import ClipSampler
@@ -12,6 +12,8 @@ lengths = st.integers(1, 200)
 clip_lengths = st.integers(1, 40)
 strides = st.integers(1, 8)
 rates = st.integers(1, 120).map(float)
+# A loaded machine makes a test slow, not wrong.
+unhurried = settings(deadline=None)
 
 
 def drawn(sampler: ClipSampler, num_frames: int, fps: float = 25.0, seed: int = 0) -> list[int]:
@@ -25,6 +27,7 @@ def test_span_counts_first_and_last_frame():
     assert ClipSampler(3, fps=10.0).span(50.0) == 11
 
 
+@unhurried
 @given(clip_lengths, strides, lengths, st.integers(0, 2**32 - 1))
 def test_a_clip_that_fits_is_evenly_spaced_and_inside(length, stride, num_frames, seed):
     sampler = ClipSampler(length, stride, short="skip")
@@ -38,6 +41,7 @@ def test_a_clip_that_fits_is_evenly_spaced_and_inside(length, stride, num_frames
     assert indices[0] >= 0 and indices[-1] < num_frames
 
 
+@unhurried
 @given(clip_lengths, strides, st.integers(0, 5))
 def test_every_start_is_reached_and_none_beyond(length, stride, spare):
     sampler = ClipSampler(length, stride)
@@ -95,6 +99,7 @@ def test_empty_videos_are_never_usable(policy):
         drawn(sampler, 0)
 
 
+@unhurried
 @given(clip_lengths, strides, st.integers(1, 9), lengths)
 def test_windows_start_every_hop_and_miss_none(length, stride, hop, num_frames):
     sampler = ClipSampler(length, stride, short="skip", hop=hop)
@@ -116,6 +121,7 @@ def test_rates_choose_the_frame_on_display_at_each_time():
     assert drawn(ClipSampler(4, fps=29.97, start="first"), 100, 29.97) == [0, 1, 2, 3]
 
 
+@unhurried
 @given(rates, rates, clip_lengths)
 def test_clips_by_time_lag_their_times_by_less_than_a_frame(video_fps, fps, length):
     sampler = ClipSampler(length, fps=fps, start="first")

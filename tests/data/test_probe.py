@@ -28,7 +28,7 @@ def inspect(root, found, limits, progress):
     what = found.path
     (root / f"{what}.pid").write_text(str(os.getpid()))
     if what == "hang" or (what == "hang_in_decord" and limits.decoder == "decord"):
-        time.sleep(60)
+        time.sleep(600)
     if what == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if what == "leave":
@@ -72,7 +72,7 @@ def test_files_that_hang_or_kill_the_decoder_cost_one_line_each(tmp_path, misbeh
     seen = outcomes(
         tmp_path, misbehaving, paths, stall_seconds=1.5, total_seconds=20.0, memory_bytes=1 << 29
     )
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 150
     reasons = {path: seen[path].reason for path in paths if isinstance(seen[path], Reject)}
     assert reasons == {
         "hang": "the decoder did not answer within 1.5 s",
@@ -130,7 +130,7 @@ def test_a_child_that_cannot_start_says_why(tmp_path):
 def test_hanging_children_die_with_their_parent(tmp_path, misbehaving):
     (tmp_path / "misbehaving.py").write_text(
         MISBEHAVING.replace(
-            "time.sleep(60)", "(root/'hang.pid').write_text(str(os.getpid())); time.sleep(60)"
+            "time.sleep(600)", "(root/'hang.pid').write_text(str(os.getpid())); time.sleep(600)"
         )
     )
     script = f"""
