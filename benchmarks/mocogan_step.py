@@ -173,7 +173,7 @@ def _seconds(step: Callable[[Tensor], None], real: Tensor) -> tuple[float, float
 
 
 def _peak_of(kind: str, arguments: argparse.Namespace) -> float:
-    """Peak resident GiB of a process that makes two steps of one kind."""
+    """Peak resident GiB of a process that makes one step of one kind."""
     command = [sys.executable, __file__, "--only", kind, "--batch_size", str(arguments.batch_size)]
     command += ["--threads", str(arguments.threads)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -194,14 +194,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kinds", default="fp32,fp32-channels_last")
-    parser.add_argument("--only", help="make two steps of one kind and print the peak memory")
+    parser.add_argument("--only", help="make one step of one kind and print the peak memory")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     real = torch.rand(arguments.batch_size, 3, FRAMES, SIZE, SIZE) * 2 - 1
     if arguments.only:
-        stepper = _make(arguments.only)
-        stepper.step(real)
-        stepper.step(real)
+        _make(arguments.only).step(real)
         # Not ru_maxrss: that counts the process which started this one too.
         status = Path("/proc/self/status").read_text()
         print(int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 2**20)
@@ -229,7 +227,8 @@ def main() -> None:
         ]
         print(
             f"{kind:22} wall {wall:6.2f} s ({faster[0]:.2f} x)  CPU {cpu:6.2f} s "
-            f"({faster[1]:.2f} x)  peak {_peak_of(kind, arguments):.2f} GiB"
+            f"({faster[1]:.2f} x)  peak {_peak_of(kind, arguments):.2f} GiB",
+            flush=True,
         )
 
 
