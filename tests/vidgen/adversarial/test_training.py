@@ -41,6 +41,7 @@ def test_the_terms_of_a_loss_are_summed_and_the_players_move_in_turn(tmp_path):
     assert play(game, Rows([2, 4]), tmp_path) == Outcome(1)
     follower = 1 - 0.25 * ((1 - 3) + 0.5 * 1)
     assert game.weights() == (follower, -2 - 0.25 * follower)
+    assert game.follower.weight.grad == -1.5, "the leader's move touched the follower"
     (line,) = log_of(tmp_path)
     assert line.pop("seconds") > 0
     assert line == {
