@@ -41,6 +41,7 @@ def test_the_terms_of_a_loss_are_summed_and_the_players_move_in_turn(tmp_path):
     assert play(game, Rows([2, 4]), tmp_path) == Outcome(1)
     follower = 1 - 0.25 * ((1 - 3) + 0.5 * 1)
     assert game.weights() == (follower, -2 - 0.25 * follower)
+    assert game.follower.weight.grad == -1.5, "the leader's move touched the follower"
     (line,) = log_of(tmp_path)
     assert line.pop("seconds") > 0
     assert line == {
@@ -298,6 +299,21 @@ def test_bf16_reaches_the_networks_in_one_process_and_leaves_weights_and_scores_
     }
     assert all(weight.dtype == torch.float32 for weight in game.parameters())
     assert all(weight.isfinite().all() for weight in game.parameters())
+
+
+def test_every_step_has_latents_of_its_own_fixed_by_the_seed(tmp_path, make_tiny_game):
+    drawn: dict[str, list[torch.Tensor]] = {}
+    for run, seed in [("one", 3), ("again", 3), ("other", 4)]:
+        game, drawn[run] = make_tiny_game(), []
+        game.generator.register_forward_pre_hook(
+            lambda module, inputs, run=run: drawn[run].append(inputs[0])
+        )
+        play(game, tiny_batches, tmp_path / run, steps=2, seed=seed, batch_size=4)
+        assert len(drawn[run]) == 4  # the critic's and the generator's, twice
+    for one, again in zip(drawn["one"], drawn["again"], strict=True):
+        assert torch.equal(one, again)
+    every = [latents.flatten().tolist() for latents in drawn["one"] + drawn["other"]]
+    assert len({tuple(latents) for latents in every}) == 8
 
 
 def test_channels_last_changes_the_layout_not_the_numbers(tmp_path, make_tiny_game):
