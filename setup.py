@@ -24,6 +24,12 @@ setup(
         "av",
         "scikit-video",
         "trimesh",
+        "scikit-image",
+        "embreex",  # ray casting for trimesh: views of meshes without a display
+        "fast-simplification",  # mesh decimation for trimesh
+        "opencv-python-headless",  # key points and homographies: python -m data stabilize
+        "torchdiffeq",
+        "torchsde",
         "lightning-fabric",
         "jsonargparse[signatures]",
         "safetensors",
