@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vidgen.adversarial.blocks import BatchSpread, GaussianNoise, batch_norm, label_planes
+from vidgen.quick_convolution import QuickConv3d
 
 
 class VideoDiscriminator(nn.Module):
@@ -60,11 +61,11 @@ class VideoDiscriminator(nn.Module):
         before, frames = channels + num_classes, num_frames
         for level in range(halvings):
             after = width * 2**level
-            in_time = (4, 2, 1) if frames > 1 else (1, 1, 0)
-            kernel, stride, padding = (
-                (time, space, space) for time, space in zip(in_time, (4, 2, 1), strict=True)
+            layers.append(
+                QuickConv3d(before, after, time_stride=2, bias=True)
+                if frames > 1
+                else nn.Conv3d(before, after, (1, 4, 4), (1, 2, 2), (0, 1, 1))
             )
-            layers.append(nn.Conv3d(before, after, kernel, stride, padding))
             if normalize and level:
                 layers.append(batch_norm(3, after, scale, shift, epsilon))
             if noise:
@@ -118,7 +119,7 @@ class SpacetimeDiscriminator(nn.Module):
         ]
         for before in [width * 2**level for level in range(levels - 1)]:
             layers += [
-                nn.Conv3d(before, 2 * before, 4, 2, 1),
+                QuickConv3d(before, 2 * before, time_stride=2, bias=True),
                 batch_norm(3, 2 * before, epsilon=epsilon),
                 nn.LeakyReLU(0.2, inplace=True),
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from vidgen.adversarial.blocks import batch_norm
 from vidgen.discriminators import clip_levels, image_levels
+from vidgen.quick_convolution import QuickConvTranspose3d
 
 BOTTOM_SIZE = 4
 
@@ -213,12 +215,16 @@ def _normalized(dimensions: int, channels: int, epsilon: float = 1e-5) -> list[n
 
 def _doublings(dimensions: int, width: int, levels: int, outputs: int) -> list[nn.Module]:
     """Transposed convolutions that double every axis; the last has neither norm nor activation."""
-    deconvolution = nn.ConvTranspose3d if dimensions == 3 else nn.ConvTranspose2d
+    deconvolution = (
+        QuickConvTranspose3d
+        if dimensions == 3
+        else partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)
+    )
     widths = [width * 2**level for level in reversed(range(levels))]
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [deconvolution(before, after, 4, 2, 1), *_normalized(dimensions, after)]
-    return [*layers, deconvolution(widths[-1], outputs, 4, 2, 1)]
+        layers += [deconvolution(before, after), *_normalized(dimensions, after)]
+    return [*layers, deconvolution(widths[-1], outputs)]
 
 
 def initialize_streams_(module: nn.Module) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from vidgen.adversarial.blocks import GaussianNoise
 from vidgen.discriminators import VideoDiscriminator
+from vidgen.quick_convolution import QuickConv3d
 
 
 def parameters(network: nn.Module) -> int:
@@ -46,10 +47,10 @@ def test_the_order_of_a_layer_is_convolution_norm_noise_activation():
     network = VideoDiscriminator(3, 4, 16, 4, noise=0.2)
     kinds = [type(layer) for layer in network.layers]
     assert kinds == [
-        nn.Conv3d,
+        QuickConv3d,
         GaussianNoise,
         nn.LeakyReLU,
-        nn.Conv3d,
+        QuickConv3d,
         nn.BatchNorm3d,
         GaussianNoise,
         nn.LeakyReLU,
@@ -81,7 +82,7 @@ def test_other_lengths_and_sizes(num_frames: int, size: int, shapes: list[tuple]
 
 def test_layers_without_time_leave_it_alone():
     network = VideoDiscriminator(3, 2, 32, 4)
-    assert [layer.kernel_size for layer in network.layers if isinstance(layer, nn.Conv3d)] == [
+    assert [layer.kernel_size for layer in network.layers if isinstance(layer, QuickConv3d)] == [
         (4, 4, 4),
         (1, 4, 4),
         (1, 4, 4),

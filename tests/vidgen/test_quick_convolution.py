@@ -2,50 +2,98 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vidgen.quick_convolution import QuickConv3d
+from vidgen.quick_convolution import QuickConv3d, QuickConvTranspose3d, time_mixing
+
+# Stride through time, and sizes: whole pieces, a last piece cut short, odd rows, too short to gain.
+CONVOLUTIONS = [(1, (7, 8, 8)), (1, (13, 4, 6)), (1, (8, 6, 9)), (2, (16, 4, 6)), (2, (6, 5, 4))]
+CONVOLUTIONS += [(1, (4, 4, 4)), (2, (4, 4, 4))]
+LAYOUTS = [torch.contiguous_format, torch.channels_last_3d]
 
 
-def torchs(convolution, clips):
-    return functional.conv3d(clips, convolution.weight, None, (1, 2, 2), (0, 1, 1))
+def gradients(made, weights, direction):
+    return torch.autograd.grad(made, weights, direction)
 
 
-# A road each: folded pixels, one matrix product, torch's own, torch's own for odd sizes.
-CASES = [(3, 5, 6, 16, 12), (6, 7, 5, 8, 8), (6, 7, 5, 12, 8), (3, 5, 4, 9, 16)]
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
-def test_values_and_gradients_are_those_of_torch(case, layout):
-    torch.manual_seed(0)
-    before, after, *size = case
-    convolution = QuickConv3d(before, after).double()
-    convolution.weight.data = convolution.weight.data.contiguous(memory_format=layout)
-    clips = torch.randn(2, before, *size, dtype=torch.double).contiguous(memory_format=layout)
-    clips.requires_grad_()
-    ours, theirs = convolution(clips), torchs(convolution, clips)
-    assert torch.allclose(ours, theirs, atol=1e-12)
-    direction = torch.randn_like(theirs)
-    both = [clips, convolution.weight]
+def assert_same_function(layer, theirs, clips):
+    weights = [clips, *layer.parameters()]
+    made, expected = layer(clips), theirs(clips)
+    assert torch.allclose(made, expected, atol=1e-11)
+    direction = torch.randn_like(expected)
     for one, other in zip(
-        torch.autograd.grad(ours, both, direction),
-        torch.autograd.grad(theirs, both, direction),
-        strict=True,
+        gradients(made, weights, direction), gradients(expected, weights, direction), strict=True
     ):
-        assert torch.allclose(one, other, atol=1e-12)
+        assert torch.allclose(one, other, atol=1e-11)
 
 
-@pytest.mark.parametrize("before", [1, 5])  # folded pixels, one matrix product
-def test_second_derivatives_agree_with_finite_differences(before):
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("stride", "size"), CONVOLUTIONS)
+@pytest.mark.parametrize("before", [3, 6])
+def test_values_and_gradients_are_those_of_torchs_convolution(stride, size, before, layout):
     torch.manual_seed(0)
-    convolution = QuickConv3d(before, 1).double()
-    clips = torch.randn(1, before, 4, 4, 2, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(convolution, clips)
-    assert torch.autograd.gradgradcheck(convolution, clips)
+    layer = QuickConv3d(before, 7, stride, bias=True).double().to(memory_format=layout)
+    clips = torch.randn(2, before, *size, dtype=torch.double).contiguous(memory_format=layout)
+
+    def theirs(clips):
+        strides, paddings = (stride, 2, 2), (stride - 1, 1, 1)
+        return functional.conv3d(clips, layer.weight, layer.bias, strides, paddings)
+
+    assert_same_function(layer, theirs, clips.requires_grad_())
 
 
-def test_single_precision_stays_near_the_exact_value():
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [(4, 4, 4), (8, 3, 2), (3, 4, 4), (2, 4, 4), (1, 4, 4)])
+@pytest.mark.parametrize("after", [3, 6])
+def test_values_and_gradients_are_those_of_torchs_transposed_convolution(size, after, layout):
     torch.manual_seed(0)
-    convolution, clips = QuickConv3d(64, 16), torch.randn(2, 64, 7, 8, 8)
-    exact = torchs(convolution.double(), clips.double())
-    apart = (convolution.float()(clips) - exact).abs().max()
-    assert apart < 1e-5  # sums of 4,096 products near 1
+    layer = QuickConvTranspose3d(7, after).double().to(memory_format=layout)
+    clips = torch.randn(2, 7, *size, dtype=torch.double).contiguous(memory_format=layout)
+
+    def theirs(clips):
+        return functional.conv_transpose3d(clips, layer.weight, layer.bias, 2, 1)
+
+    assert_same_function(layer, theirs, clips.requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("frames", "stride", "padding", "products"),
+    [(7, 1, 0, 7), (13, 1, 0, 21), (16, 2, 1, 20), (4, 2, 1, 6)],
+)
+def test_multiplications_are_as_few_as_the_algorithm_promises(frames, stride, padding, products):
+    assert len(time_mixing(frames, stride, padding).moments) == products
+
+
+def test_the_quick_way_is_the_one_taken(monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("torch's own was called")
+
+    monkeypatch.setattr(functional, "conv3d", refuse)
+    QuickConv3d(6, 7)(torch.zeros(1, 6, 7, 8, 8))
+    monkeypatch.setattr(functional, "conv_transpose3d", refuse)
+    QuickConvTranspose3d(6, 7)(torch.zeros(1, 6, 8, 4, 4))
+
+
+def test_half_precision_goes_torchs_way():
+    layer, clips = QuickConv3d(6, 7), torch.randn(1, 6, 7, 4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = layer(clips)
+        expected = functional.conv3d(clips, layer.weight, None, (1, 2, 2), (0, 1, 1))
+    assert made.dtype == torch.bfloat16
+    assert torch.equal(made, expected)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_second_derivatives_agree_with_finite_differences(stride):
+    torch.manual_seed(0)
+    layer = QuickConv3d(5, 5, stride).double()
+    clips = torch.randn(1, 5, 6, 2, 2, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, clips)
+    assert torch.autograd.gradgradcheck(layer, clips)
+
+
+@pytest.mark.parametrize(("stride", "frames"), [(1, 7), (1, 13), (2, 16)])
+def test_single_precision_stays_near_the_exact_value(stride, frames):
+    torch.manual_seed(0)
+    layer, clips = QuickConv3d(64, 16, stride), torch.randn(2, 64, frames, 8, 8)
+    exact = layer.double()(clips.double())
+    apart = (layer.float()(clips) - exact).abs().max()
+    assert apart < 3e-5  # sums of 4,096 products near 1

@@ -19,7 +19,7 @@ def convolutions(module, source):
 
     def remember(part, inputs, output):
         weights = sum(weight.numel() for weight in part.parameters())
-        rows.append((type(part).__name__, tuple(output.shape[1:]), weights))
+        rows.append((type(part).__name__.removeprefix("Quick"), tuple(output.shape[1:]), weights))
 
     for part in module.modules():
         if isinstance(part, nn.modules.conv._ConvNd):
