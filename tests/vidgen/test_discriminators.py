@@ -82,7 +82,7 @@ def test_other_lengths_and_sizes(num_frames: int, size: int, shapes: list[tuple]
 
 def test_layers_without_time_leave_it_alone():
     network = VideoDiscriminator(3, 2, 32, 4)
-    assert [layer.kernel_size for layer in network.layers if isinstance(layer, QuickConv3d)] == [
+    assert [layer.kernel_size for layer in network.layers if isinstance(layer, nn.Conv3d)] == [
         (4, 4, 4),
         (1, 4, 4),
         (1, 4, 4),
