@@ -16,7 +16,7 @@ from data.layouts import Options
 from data.records import Catalog
 from data.sources import DataError
 from data.stabilization import Stabilization
-from data.stabilizing import REPORT
+from data.stabilization_report import REPORT
 from data.stabilizing import stabilize as stabilize_folder
 from data.store import frames_sha256, is_store, read_index
 

@@ -110,7 +110,7 @@ class Step:
 def key_points(frame: Frame) -> KeyPoints:
     """SIFT's key points of a frame at its full size, with the library's settings."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    points, descriptors = cv2.SIFT_create().detectAndCompute(grey, None)
+    points, descriptors = cv2.SIFT.create().detectAndCompute(grey, None)
     if descriptors is None:
         descriptors = np.empty((0, 128), np.float32)
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
@@ -146,9 +146,9 @@ def step_between(moving: KeyPoints, still: KeyPoints, settings: Stabilization) -
         LostView: Too few matches agree on any view.
     """
     sources, targets = matched(moving, still)
-    view, inliers = None, np.zeros(0, bool)
-    if len(sources) >= settings.min_inliers:
-        view, inliers = _fitted(sources, targets, settings)
+    if len(sources) < settings.min_inliers:
+        raise LostView(f"{len(sources)} matches, fewer than min_inliers {settings.min_inliers}")
+    view, inliers = _fitted(sources, targets, settings)
     if view is None or np.count_nonzero(inliers) < settings.min_inliers:
         raise LostView(
             f"{np.count_nonzero(inliers)} of {len(sources)} matches agree on a view,"

@@ -7,13 +7,12 @@ ends a run, the next one goes on behind the last finished video.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +21,19 @@ from data.layouts import LayoutName, Options
 from data.mp4 import mp4_file
 from data.progress import shown_progress
 from data.readers import open_reader
-from data.records import Reject, VideoRecord
+from data.records import VideoRecord
 from data.sources import DataError
 from data.stabilization import Frame, Piece, Stabilization
+from data.stabilization_report import PARTIAL, REPORT, Outcome, line_of, read_report, write_report
 from data.workers import mapped
 
-REPORT = "stabilized.jsonl"
-SCAN = ".scan.json"
+_SCAN = ".scan.json"
 
 # Decoded frames that one process holds at a time.
 _BYTES_AT_ONCE = 64 << 20
 # Pieces that are tried of one video, kept or not.
 _MOST_PIECES = 100
-_PARTIAL = ".partial"
 _PIECE = re.compile(r"_piece\d+$")
-
-
-@dataclass
-class Outcome:
-    """What became of one video: its line in the report.
-
-    Attributes:
-        path: Relative to the root.
-        item: Row of an array file that holds many videos; 0 elsewhere.
-        files: The pieces kept, each with its file, first frame, number of frames, and how well the
-            views fit (see `data.stabilization.Piece`).
-        failures: The pieces not kept, each with its first frame, number of frames and reason.
-        reason: Why nothing is kept of the video, or "".
-        made_of: Size and time of the video, and the settings: another run with the same ones skips
-            it.
-    """
-
-    path: str
-    item: int = 0
-    files: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    reason: str = ""
-    made_of: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -101,16 +76,12 @@ def stabilize(
     root, destination = Path(root).expanduser(), Path(destination).expanduser().absolute()
     with _reserved(root, destination):
         catalog = scanned_folder(
-            root, layout, options or Options(), follow_links, destination / SCAN
+            root, layout, options or Options(), follow_links, destination / _SCAN
         )
         work = _Stabilizer(root, destination, settings, _names(catalog.records))
-        finished = {
-            key: outcome
-            for key, outcome in _read_report(destination).items()
-            if _is_there(outcome, destination)
-        }
+        finished = read_report(destination)
         # Written anew because a killed run may have left half a line.
-        _write_report(destination, list(finished.values()))
+        write_report(destination, list(finished.values()))
         waiting = [
             record
             for record in catalog.records
@@ -121,12 +92,12 @@ def stabilize(
         with shown_progress("Stabilizing") as progress, open(destination / REPORT, "a") as report:
             for number, outcome in enumerate(mapped(work, waiting, num_workers), 1):
                 finished[outcome.path, outcome.item] = outcome
-                report.write(json.dumps(asdict(outcome)) + "\n")
+                report.write(line_of(outcome))
                 report.flush()
                 progress(number, len(waiting))
         outcomes = [finished[_key(record)] for record in catalog.records]
         outcomes += [Outcome(one.path, one.item, reason=one.reason) for one in catalog.rejects]
-        _write_report(destination, outcomes)
+        write_report(destination, outcomes)
     return Report(outcomes, num_skipped)
 
 
@@ -138,7 +109,7 @@ def _reserved(root: Path, destination: Path) -> Iterator[None]:
         raise DataError(f"'{destination}' and '{root}' lie within each other: choose a new folder")
     try:
         if destination.exists() and not (destination / REPORT).exists():
-            strangers = set(os.listdir(destination)) - {SCAN}
+            strangers = set(os.listdir(destination)) - {_SCAN}
             if strangers:
                 raise DataError(f"'{destination}' holds other files: choose a new folder")
         destination.mkdir(parents=True, exist_ok=True)
@@ -147,6 +118,8 @@ def _reserved(root: Path, destination: Path) -> Iterator[None]:
         raise DataError(f"'{destination}' cannot be made: {error.strerror}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in destination.glob(f".*{PARTIAL}"):  # by a run that was killed
+            left.unlink()
         yield
     except BlockingIOError:
         raise DataError(f"another process writes to '{destination}'") from None
@@ -214,8 +187,7 @@ class _Stabilizer:
         while following is not None and num_tried < _MOST_PIECES:
             num_tried += 1
             path = self._path(record, len(outcome.files))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f".{path.name}{_PARTIAL}")
+            unfinished = self.destination / f".{os.getpid()}{PARTIAL}"
             try:
                 number, first = following
                 piece, following = self._written(unfinished, record.fps, first, frames)
@@ -260,6 +232,7 @@ class _Stabilizer:
         facts["error"], facts["unseen"] = round(piece.error, 3), round(piece.unseen, 4)
         facts["drift"] = None if drift is None else round(drift, 3)
         outcome.files.append(facts)
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.rename(path)
 
 
@@ -279,29 +252,3 @@ def _summary(failures: list[dict[str, Any]]) -> str:
     place = f"from frame {first['first_frame']} on, {first['num_frames']} frames were followed"
     more = f"; {len(failures) - 1} later pieces failed too" if len(failures) > 1 else ""
     return f"{place}: {first['reason']}{more}"
-
-
-def _is_there(outcome: Outcome, destination: Path) -> bool:
-    return all((destination / piece["file"]).is_file() for piece in outcome.files)
-
-
-def _read_report(destination: Path) -> dict[tuple[str, int], Outcome]:
-    """What earlier runs have finished; later lines replace earlier ones."""
-    known: dict[tuple[str, int], Outcome] = {}
-    try:
-        lines = (destination / REPORT).read_text().splitlines()
-    except OSError:
-        return known
-    for line in lines:
-        try:
-            outcome = Outcome(**json.loads(line))
-        except (ValueError, TypeError):
-            continue  # cut off when a run was killed
-        known[outcome.path, outcome.item] = outcome
-    return known
-
-
-def _write_report(destination: Path, outcomes: list[Outcome]) -> None:
-    partial = destination / f".{REPORT}{_PARTIAL}"
-    partial.write_text("".join(json.dumps(asdict(outcome)) + "\n" for outcome in outcomes))
-    partial.rename(destination / REPORT)
