@@ -105,6 +105,12 @@ def _add_stabilization(parser: argparse.ArgumentParser) -> None:
         help="matches that must agree, else the piece is rejected",
     )
     parser.add_argument(
+        "--max_drift",
+        type=float,
+        default=Stabilization.max_drift,
+        help="share of the frame's diagonal by which a piece may drift; inf accepts any",
+    )
+    parser.add_argument(
         "--max_unseen",
         type=float,
         default=Stabilization.max_unseen,

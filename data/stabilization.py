@@ -11,6 +11,8 @@ that speaks of rotation, translation and scale; both are offered):
 - Nearest neighbors are exact, not those of a randomized tree: equal files give equal results.
 - `min_inliers` counts the matches that agree on the view, not all of them, and a view that turns
   the frame over is a failure: with few key points a homography is often nonsense.
+- "Clips with a large re-projection error are dropped", says the paper, and the code has no such
+  rule. Here a piece is dropped if its chain has drifted away from a direct match (`max_drift`).
 - Frames keep their size; scaling and cropping are the training's affair.
 """
 
@@ -40,13 +42,17 @@ _RIM = 5
 
 @dataclass(frozen=True)
 class Stabilization:
-    """How a video is stabilized, and what is good enough to keep; the defaults are the authors'.
+    """How a video is stabilized, and what is good enough to keep.
+
+    The defaults are the authors'; `max_drift` is ours.
 
     Args:
         model: What the camera may do from one frame to the next: `similarity` (shift, rotation and
             scale) needs fewer key points than `homography` (any view of a plane).
         max_error: Pixels by which a match may miss the view and still agree with it.
         min_inliers: Matches that must agree on the view.
+        max_drift: Share of a frame's diagonal by which the chained view of a piece's last frame may
+            miss that frame as matched with the first; `inf` accepts any.
         max_unseen: Share of a frame, above 0 and up to 1, at which a piece ends because that much
             of it is not seen; 1 ends it when nothing is.
         min_frames: Shortest piece that is kept.
@@ -60,6 +66,7 @@ class Stabilization:
     model: Model = "homography"
     max_error: float = 5.0
     min_inliers: int = 10
+    max_drift: float = 0.05
     max_unseen: float = 1.0
     min_frames: int = 16
     max_frames: int = 33
@@ -71,6 +78,7 @@ class Stabilization:
         for name, is_right, wanted in (
             ("max_error", 0 < self.max_error < math.inf, "pixels above 0"),
             ("min_inliers", self.min_inliers >= 4, "4 or more"),
+            ("max_drift", self.max_drift > 0, "a share above 0, or inf"),
             ("max_unseen", 0 < self.max_unseen <= 1, "a share above 0, up to 1"),
             ("min_frames", self.min_frames >= 1, "1 or more"),
             ("max_frames", self.max_frames >= self.min_frames, "min_frames or more"),
@@ -266,6 +274,10 @@ class Piece:
             return self.failure
         if self.num_frames < self._settings.min_frames:
             return f"{self.num_frames} frames, fewer than min_frames {self._settings.min_frames}"
+        drift = self.drift()
+        allowed = self._settings.max_drift * math.hypot(*self._shown.shape[:2])
+        if drift is not None and drift > allowed:
+            return f"drifted by {drift:.1f} pixels, more than {allowed:.1f} (max_drift)"
         return ""
 
     def drift(self) -> float | None:

@@ -48,9 +48,7 @@ def shaken_views(num_frames: int, model: str, seed: int = 1) -> list[np.ndarray]
     views = [np.eye(3)]
     for _ in range(num_frames - 1):
         angle, scale = generator.uniform(-0.12, 0.12), generator.uniform(0.95, 1.05)
-        turn = scale * np.array(
-            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-        )
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         view = shift(*generator.uniform(-9, 9, 2))
         view[:2, :2] = turn
         if model == "homography":

@@ -135,7 +135,10 @@ def test_matches_that_disagree_are_no_view():
     first = camera.frame(np.eye(3))
     moves = ((25, 0), (-25, 0), (0, 25), (0, -25))
     second = np.concatenate(
-        [camera.frame(camera.shift(*move))[:, 30 * at : 30 * at + 30] for at, move in enumerate(moves)],
+        [
+            camera.frame(camera.shift(*move))[:, 30 * at : 30 * at + 30]
+            for at, move in enumerate(moves)
+        ],
         axis=1,
     )
     points = key_points(second), key_points(first)
@@ -174,12 +177,40 @@ def test_a_view_from_behind_or_in_a_mirror_is_not_upright():
     assert not is_upright(np.full((3, 3), np.nan), 90, 120)
 
 
+def test_drift_is_the_distance_between_the_chain_and_the_direct_match():
+    frames = [camera.frame(view) for view in camera.shaken_views(3, "similarity")]
+    piece, _ = stabilized(frames, model="similarity")
+    piece._view = camera.shift(3, 4) @ piece._view
+    assert piece.drift() == pytest.approx(5, abs=0.3)
+    piece, _ = stabilized(
+        [camera.frame(camera.shift(30 * at, 0)) for at in range(4)], model="similarity"
+    )
+    far = key_points(np.zeros((90, 120, 3), np.uint8))
+    piece._first_points = far
+    assert piece.drift() is None
+
+
+def test_a_piece_whose_views_drift_is_rejected():
+    frames = [camera.frame(view) for view in camera.shaken_views(4, "similarity")]
+    settings = {"model": "similarity", "min_frames": 2}
+    piece, _ = stabilized(frames, **settings)
+    drift = piece.drift()
+    assert drift is not None
+    assert drift > 0
+    diagonal = np.hypot(camera.HEIGHT, camera.WIDTH)
+    piece, _ = stabilized(frames, **settings, max_drift=0.99 * drift / diagonal)
+    assert piece.verdict().startswith(f"drifted by {drift:.1f} pixels, more than")
+    piece, _ = stabilized(frames, **settings, max_drift=1.01 * drift / diagonal)
+    assert piece.verdict() == ""
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
         ({"model": "affine"}, "model is 'affine': choose homography or similarity"),
         ({"max_error": 0.0}, "max_error is 0.0: give pixels above 0"),
         ({"min_inliers": 3}, "min_inliers is 3: give 4 or more"),
+        ({"max_drift": 0.0}, "max_drift is 0.0: give a share above 0, or inf"),
         ({"max_unseen": 1.5}, "max_unseen is 1.5: give a share above 0, up to 1"),
         ({"min_frames": 0}, "min_frames is 0: give 1 or more"),
         ({"max_frames": 15}, "max_frames is 15: give min_frames or more"),
