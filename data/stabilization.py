@@ -38,6 +38,8 @@ Places = Float32[np.ndarray, "point 2"]
 _RATIO = 0.7
 # Side of the box by which what is seen shrinks: at its rim, pixels are mixed with nothing.
 _RIM = 5
+# Of 255: how much of a pixel must be seen; views are not known finely enough to ask for all.
+_COVERED = 250
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,8 @@ def warped(frame: Frame, view: View) -> tuple[Frame, Bool[np.ndarray, "height wi
     size = (frame.shape[1], frame.shape[0])
     white = np.full(frame.shape[:2], 255, np.uint8)
     seen = cv2.erode(cv2.warpPerspective(white, view, size), np.ones((_RIM, _RIM), np.uint8))
-    return cv2.warpPerspective(frame, view, size), seen > 0
+    # Not just above 0: no pixel beyond the frame's own edge tells that one there is half black.
+    return cv2.warpPerspective(frame, view, size), seen >= _COVERED
 
 
 class Piece:
@@ -260,8 +263,7 @@ class Piece:
         return self._shown
 
     def _chained(self, step: View, frame: Frame) -> View:
-        # The step is taken first, on the right: from this frame to the last, from there to the
-        # first.
+        # On the right what is done first: from this frame to the last, then from there to the first.
         view = self._view @ step
         view = view / view[2, 2]
         if not is_upright(view, frame.shape[0], frame.shape[1]):

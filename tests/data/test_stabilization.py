@@ -99,7 +99,8 @@ def test_what_is_not_seen_is_the_frame_before_bit_for_bit():
         # The view has moved by 6 pixels a frame, and the rim of 2 is not trusted.
         hidden = 6 * time + 1
         np.testing.assert_array_equal(shown[time][:, :hidden], shown[time - 1][:, :hidden])
-        assert (shown[time] != shown[time - 1]).any()
+        assert difference(shown[time], frames[0]) < 1
+        assert difference(frames[time], frames[0]) > 30
     np.testing.assert_array_equal(shown[3][:, :7], frames[0][:, :7])
 
 
@@ -112,6 +113,19 @@ def test_seen_is_what_the_view_holds_less_a_rim_of_two_pixels():
     np.testing.assert_array_equal(picture[:-7, 10:], frame[7:, :-10])
     assert warped(frame, np.eye(3))[1].all()
     assert not warped(frame, camera.shift(500, 0))[1].any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_pixel_that_is_seen_is_mixed_with_the_dark_outside(seed):
+    white = np.full((camera.HEIGHT, camera.WIDTH, 3), 255, np.uint8)
+    views = [camera.shift(0.6, -0.4), *camera.shaken_views(6, "homography", seed)[1:]]
+    for view in views:
+        picture, seen = warped(white, view)
+        assert (picture[seen] >= 250).all()
+        x, y = camera.places_seen(np.linalg.inv(view))
+        from_edge = np.minimum.reduce([x, y, camera.WIDTH - 1 - x, camera.HEIGHT - 1 - y])
+        assert seen[from_edge > 5].all()
+    assert not warped(white, camera.shift(0.6, 0))[1][:, 0].any()
 
 
 def test_noise_is_rejected_for_its_matches():
@@ -163,7 +177,7 @@ def test_a_piece_ends_without_fault_where_too_much_is_not_seen():
     piece, shown = stabilized(frames, max_unseen=0.25, min_frames=1)
     # 12 of 120 columns a frame and the rim: 14, 26, then 38.
     assert len(shown) == 3
-    assert piece.unseen == pytest.approx(26 / 120, abs=0.01)
+    assert piece.unseen == pytest.approx(26 / 120, abs=0.03)
     assert piece.verdict() == ""
 
 
