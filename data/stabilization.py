@@ -263,7 +263,7 @@ class Piece:
         return self._shown
 
     def _chained(self, step: View, frame: Frame) -> View:
-        # On the right what is done first: from this frame to the last, then from there to the first.
+        # On the right what is done first: from this frame to the last one, then to the first.
         view = self._view @ step
         view = view / view[2, 2]
         if not is_upright(view, frame.shape[0], frame.shape[1]):
