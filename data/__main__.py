@@ -1,6 +1,7 @@
 """What to do with a folder of videos before training.
 
 python -m data prepare videos store --size 64     decode once; then train with --data.root store
+python -m data stabilize videos steady            make the camera of every video stand still
 python -m data check videos                       name every unreadable file and why
 python -m data statistics videos                  classes, lengths, sizes, rates, readers
 """
@@ -16,6 +17,7 @@ from data.faces import FaceBox
 from data.geometry import Preprocessing
 from data.layouts import LayoutName, Options, Split
 from data.sources import DataError
+from data.stabilization import Model, Stabilization
 
 _SUMMARY = "What to do with a folder of videos before training."
 
@@ -47,14 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data", description=_SUMMARY)
     commands = parser.add_subparsers(dest="command", required=True)
     prepare = commands.add_parser("prepare", help="decode every video once, at training size")
+    stabilize = commands.add_parser("stabilize", help="make the camera of every video stand still")
     check = commands.add_parser("check", help="name every unreadable file, or check a store")
     statistics = commands.add_parser("statistics", help="count classes, lengths, sizes and rates")
-    for command in (prepare, check, statistics):
+    for command in (prepare, stabilize, check, statistics):
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
         command.add_argument("root", type=Path, help="folder of videos")
     prepare.add_argument("destination", type=Path, help="folder of the store")
     _add_preparation(prepare)
-    for command in (prepare, check, statistics):
+    stabilize.add_argument("destination", type=Path, help="folder for the stabilized MP4s")
+    _add_stabilization(stabilize)
+    for command in (prepare, stabilize, check, statistics):
         _add_choice(command)
     for command in (check, statistics):
         command.add_argument("--scan_cache", type=Path, help="JSON file that remembers the scan")
@@ -77,6 +82,51 @@ def _add_preparation(parser: argparse.ArgumentParser) -> None:
         default="union",
         choices=get_args(FaceBox),
         help="one box a video, a frame, or averaged; with --preprocessing face",
+    )
+
+
+def _add_stabilization(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        default=Stabilization.model,
+        choices=get_args(Model),
+        help="what the camera does between frames; a similarity needs fewer key points",
+    )
+    parser.add_argument(
+        "--max_error",
+        type=float,
+        default=Stabilization.max_error,
+        help="pixels by which a match may miss the camera's view and still agree with it",
+    )
+    parser.add_argument(
+        "--min_inliers",
+        type=int,
+        default=Stabilization.min_inliers,
+        help="matches that must agree, else the piece is rejected",
+    )
+    parser.add_argument(
+        "--max_drift",
+        type=float,
+        default=Stabilization.max_drift,
+        help="share of the frame's diagonal by which a piece may drift; inf accepts any",
+    )
+    parser.add_argument(
+        "--max_unseen",
+        type=float,
+        default=Stabilization.max_unseen,
+        help="share of a frame that is not seen at which a piece ends",
+    )
+    parser.add_argument(
+        "--min_frames", type=int, default=Stabilization.min_frames, help="shortest piece kept"
+    )
+    parser.add_argument(
+        "--max_frames", type=int, default=Stabilization.max_frames, help="longest piece"
+    )
+    parser.add_argument(
+        "--skip_frames",
+        type=int,
+        default=Stabilization.skip_frames,
+        help="frames left out at the start of a file",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +15,9 @@ from data.frames import Preparation
 from data.layouts import Options
 from data.records import Catalog
 from data.sources import DataError
+from data.stabilization import Stabilization
+from data.stabilization_report import REPORT
+from data.stabilizing import stabilize as stabilize_folder
 from data.store import frames_sha256, is_store, read_index
 
 _SHOWN = 8
@@ -42,6 +46,34 @@ def prepare(settings: argparse.Namespace, options: Options) -> int:
     )
     _print(f"train from it with --data.root {settings.destination}")
     return 0
+
+
+def stabilize(settings: argparse.Namespace, options: Options) -> int:
+    """Makes the camera of every video stand still; 1 if nothing could be kept."""
+    report = stabilize_folder(
+        settings.root,
+        settings.destination,
+        Stabilization(
+            **{field.name: getattr(settings, field.name) for field in fields(Stabilization)}
+        ),
+        settings.layout,
+        options,
+        settings.follow_links,
+        settings.num_workers,
+    )
+    for outcome in report.outcomes:
+        if outcome.reason:
+            _print(f"rejected: {outcome.path}: {outcome.reason}")
+    kept = [piece for outcome in report.outcomes for piece in outcome.files]
+    num_failed = sum(len(outcome.failures) for outcome in report.outcomes)
+    _print(
+        f"{settings.destination}: {len(kept)} pieces of"
+        f" {sum(bool(outcome.files) for outcome in report.outcomes)} videos, {num_failed} pieces"
+        f" and {sum(bool(outcome.reason) for outcome in report.outcomes)} videos rejected"
+        + (f", {report.num_skipped} videos done before" if report.num_skipped else "")
+    )
+    _print(f"all about each video: {settings.destination / REPORT}")
+    return 0 if kept else 1
 
 
 def check(settings: argparse.Namespace, options: Options) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from data.progress import shown_progress
 from data.records import Reject, VideoRecord
 from data.sources import DataError
 from data.store import StoreIndex
+from data.workers import mapped
 
 # Decoded frames of the original size that one process holds at a time.
 _BYTES_AT_ONCE = 64 << 20
@@ -44,7 +41,7 @@ def fill(files: VideoFiles, index: StoreIndex, path: Path, num_workers: int) -> 
     writer = _Writer(files, path, index.frame_bytes)
     failures: list[Reject | None] = []
     with shown_progress("Preparing") as progress:
-        for failure in _outcomes(writer, jobs, num_workers):
+        for failure in mapped(writer, jobs, num_workers):
             failures.append(failure)
             progress(len(failures), len(jobs))
     kept = [job for job, failure in zip(jobs, failures, strict=True) if failure is None]
@@ -86,38 +83,3 @@ class _Writer:
                 file.seek((offset + start) * self.frame_bytes)
                 file.write(planes.data)
         return None
-
-
-def _outcomes(writer: _Writer, jobs: list[_Job], num_workers: int) -> Iterator[Reject | None]:
-    """What came of each video, in order: None where it was written."""
-    if num_workers == 0:
-        yield from map(writer, jobs)
-        return
-    # Spawned, not forked: a fork would copy torch's threads in whatever state they are.
-    pool = ProcessPoolExecutor(
-        min(num_workers, len(jobs)), multiprocessing.get_context("spawn"), _start_worker, (writer,)
-    )
-    try:
-        yield from pool.map(_write, jobs)
-    except BrokenProcessPool:
-        raise DataError(
-            "a process that decodes was killed, perhaps for want of memory: use --num_workers 1"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_worker_writer: _Writer | None = None
-
-
-def _start_worker(writer: _Writer) -> None:
-    import torch
-
-    global _worker_writer
-    _worker_writer = writer
-    torch.set_num_threads(1)
-
-
-def _write(job: _Job) -> Reject | None:
-    assert _worker_writer is not None
-    return _worker_writer(job)

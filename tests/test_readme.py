@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.__main__ import main as data_command
+from tests.data import camera, films
 from tests.recipes import TINY_GAMES, ucf_tree
 from vidgen.__main__ import main as vidgen_command
 from vidgen.commands.train import main as train_command
@@ -32,6 +33,9 @@ def printed_commands() -> list[str]:
 def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     for folder in ("weizmann/videos", "videos"):
         ucf_tree(tmp_path / folder)
+    (tmp_path / "shaken").mkdir()
+    views = camera.shaken_views(20, "similarity")
+    films.write_film(tmp_path / "shaken/street.mkv", [camera.frame(view) for view in views])
     monkeypatch.chdir(tmp_path)
     done = 0
     for line in printed_commands():
@@ -45,6 +49,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     assert done >= 6
     assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
     assert (tmp_path / "store/index.json").exists()
+    assert (tmp_path / "steady/street.mp4").stat().st_size > 0
 
 
 def test_every_command_of_the_readme_is_known():

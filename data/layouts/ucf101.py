@@ -14,7 +14,9 @@ from data.sources import DataError
 
 NAME = "ucf101"
 
-_CLIP = re.compile(r"v_(?P<action>[^_]+)_(?P<group>g\d+)_c\d+", re.IGNORECASE)
+_CLIP = re.compile(r"v_(?P<action>[^_]+)_(?P<group>g\d+)_c\d+(_piece\d+)?", re.IGNORECASE)
+# Of what `python -m data stabilize` cuts from one video.
+_PIECE = re.compile(r"_piece\d+$")
 _LIST = re.compile(r"(train|test)list\d+\.txt|classInd\.txt", re.IGNORECASE)
 
 
@@ -103,7 +105,7 @@ def _members(tree: Tree, found: list[Found], lists: Path | None, options: Option
 
 def _stem(path: str) -> str:
     # Neither folder nor ending: flat copies and re-encoded ones use the published lists too.
-    return os.path.splitext(_last(path))[0].casefold()
+    return _PIECE.sub("", os.path.splitext(_last(path))[0].casefold())
 
 
 def _last(path: str) -> str:

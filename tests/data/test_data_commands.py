@@ -88,7 +88,7 @@ def test_mistakes_cost_one_line_on_standard_error_and_exit_code_2(root, tmp_path
         assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["prepare"], ["check"], ["statistics"]])
+@pytest.mark.parametrize("command", [[], ["prepare"], ["stabilize"], ["check"], ["statistics"]])
 def test_help_answers_without_loading_torch(command):
     program = (
         "import sys, runpy; sys.argv = ['data', *sys.argv[1:], '--help']\n"
