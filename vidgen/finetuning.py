@@ -24,7 +24,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from vidgen.adversarial.game import Game, evaluation
@@ -199,7 +199,7 @@ def _drawn_batches(
 
 
 def video_probabilities(
-    classifier: ActionClassifier, game: Game, videos: LabelledVideos, batch_size: int = 16
+    classifier: nn.Module, game: Game, videos: LabelledVideos, batch_size: int = 16
 ) -> Float[Tensor, "video classes"]:
     """Probability of each class for each video: the mean over its clips, on the CPU.
 
@@ -218,7 +218,7 @@ def video_probabilities(
     return torch.cat(probabilities).unflatten(0, videos.clips.shape[:2]).mean(dim=1)
 
 
-def num_correct(classifier: ActionClassifier, game: Game, videos: LabelledVideos) -> int:
+def num_correct(classifier: nn.Module, game: Game, videos: LabelledVideos) -> int:
     """How many videos are of the class that is most probable over their clips."""
     predicted = video_probabilities(classifier, game, videos).argmax(dim=1)
     return int((predicted == videos.labels).sum())

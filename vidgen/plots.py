@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, isfinite, nan
 from pathlib import Path
+from statistics import fmean, stdev
 
 import numpy as np
 from jaxtyping import Float
@@ -85,13 +86,12 @@ def accuracy_picture(
     """
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axis = figure.subplots()
-    for name, curve in curves.items():
-        means = [100 * np.mean(accuracies) for accuracies in curve.values()]
-        deviations = [
-            100 * np.std(accuracies, ddof=1) if len(accuracies) > 1 else 0.0
-            for accuracies in curve.values()
-        ]
-        axis.errorbar(list(curve), means, deviations, marker="o", capsize=3, label=name)
+    for number, (name, curve) in enumerate(curves.items()):
+        # Side by side, or equal values would hide each other.
+        places = np.array(list(curve)) * 2 ** (0.06 * (number - (len(curves) - 1) / 2))
+        means = np.array([100 * fmean(accuracies) for accuracies in curve.values()])
+        bars = np.array([100 * stdev(found) if len(found) > 1 else 0 for found in curve.values()])
+        axis.errorbar(places, means, bars, marker="o", capsize=3, label=name)
     axis.axhline(100 * chance, color="grey", linestyle="--", linewidth=1, label="chance")
     fractions = sorted({fraction for curve in curves.values() for fraction in curve})
     axis.set_xscale("log", base=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -56,16 +56,16 @@ class Accuracies:
         with replacing(self.path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
 
-    def curves(self, cells: Collection[Cell]) -> dict[str, dict[float, list[float]]]:
-        """Accuracies of the seeds, by start and fraction, fractions ascending."""
+    def curves(self, cells: Sequence[Cell]) -> dict[str, dict[float, list[float]]]:
+        """Accuracies of the seeds, by start and fraction, in the order of the cells."""
         found: dict[str, dict[float, list[float]]] = {}
-        for cell in sorted(cells):
+        for cell in cells:
             if cell in self._lines:
                 of_start = found.setdefault(cell.start, {})
                 of_start.setdefault(cell.fraction, []).append(self._lines[cell]["accuracy"])
         return found
 
-    def table(self, cells: Collection[Cell], chance: float) -> str:
+    def table(self, cells: Sequence[Cell], chance: float) -> str:
         """A row a fraction, a column a start: mean ± standard deviation over the seeds."""
         curves = self.curves(cells)
         both = {"gan", "scratch"} <= curves.keys()

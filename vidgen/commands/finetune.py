@@ -6,6 +6,7 @@ python -m vidgen finetune runs/vgan --data.root UCF-101 --held_out g01,g02,g03,g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from vidgen.commands.configuration import parse
 from vidgen.errors import UserError
 
 # What the game itself decides, and what has no meaning where clips are evenly spaced.
-_DECIDED = {"num_frames", "size", "channels", "start", "flip"}
+_DECIDED: set[str | int] = {"num_frames", "size", "channels", "start", "flip"}
 
 
 def main(arguments: list[str]) -> None:
@@ -31,13 +32,12 @@ def main(arguments: list[str]) -> None:
         "--from",
         default="scratch,gan",
         help="Starts, with commas between: scratch is new weights, gan those of the run, probe the "
-        "same but only the last layer learns. (default: scratch,gan)",
+        "same but only the last layer learns.",
     )
     parser.add_function_arguments(finetune, skip={"run", "data", "starts"}, as_group=False)
     parser.add_class_arguments(VideoClips, "data", skip=_DECIDED)
-    chosen = dict(parse(parser, arguments))
-    run, data, starts = chosen.pop("run"), dict(chosen.pop("data")), chosen.pop("from")
-    finetune(run, data, starts=starts, **chosen)
+    chosen = parse(parser, arguments).as_dict()
+    finetune(chosen.pop("run"), chosen.pop("data"), starts=chosen.pop("from"), **chosen)
 
 
 def finetune(
@@ -91,15 +91,16 @@ def finetune(
     check_range("learning_rate", learning_rate, 1e-9, 10)
     check_range("dropout", dropout, 0, 0.99)
     wanted = _parse_fractions(fractions)
-    begun = _names("from", starts, {"scratch", "gan", "probe"})
+    begun = _names("from", starts, ("scratch", "gan", "probe"))
     groups = None if held_out is None else _names("held_out", held_out)
     options = ClipOptions(
         out=out or run / "finetune", checkpoint=checkpoint, device=device, allow=allow
     )
     from vidgen.commands.finetune_grid import Grid, run_grid  # brings torch
-    from vidgen.finetuning import Schedule
+    from vidgen.finetuning import STARTS, Schedule
 
-    grid = Grid(begun, wanted, seeds, Schedule(steps, batch_size, learning_rate, dropout))
+    chosen = [start for start in STARTS if start in begun]
+    grid = Grid(chosen, wanted, seeds, Schedule(steps, batch_size, learning_rate, dropout))
     run_grid(run, data, options, grid, groups, clips)
 
 
@@ -115,10 +116,11 @@ def _parse_fractions(text: str) -> list[float]:
     return fractions
 
 
-def _names(option: str, text: str, known: set[str] | None = None) -> list[str]:
+def _names(option: str, text: str, known: Sequence[str] = ()) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    wrong = [name for name in names if not name or (known is not None and name not in known)]
+    if not all(names):
+        raise UserError(f"--{option} {text!r}: give names with commas between")
+    wrong = [name for name in names if known and name not in known]
     if wrong:
-        choices = "names" if known is None else ", ".join(sorted(known))
-        raise UserError(f"--{option} {text}: {wrong[0]!r} is none of them; give {choices}")
+        raise UserError(f"--{option} {text}: {wrong[0]!r} is none of {', '.join(known)}")
     return names

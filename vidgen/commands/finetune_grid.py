@@ -31,6 +31,7 @@ from vidgen.finetuning import (
     split_by_group,
 )
 from vidgen.plots import accuracy_picture
+from vidgen.vgan_classifier import action_classifier
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def run_grid(
         DataError: The videos cannot be used so.
     """
     loaded = open_game(run, options)
+    action_classifier(loaded.game, 2)  # refuses a game that has none before the folder is scanned
     source = _source(data, loaded, options.out)
     for line in source.report():
         say(line)
@@ -104,7 +106,7 @@ def run_grid(
         videos = _decoded(source, num_clips)
         trial = _Trial(loaded, videos.part(train), videos.part(test), len(source.classes))
         _run_cells(trial, grid, missing, results)
-    wanted = set(grid.cells())
+    wanted = list(grid.cells())
     say(results.table(wanted, chance))
     picture = options.out / "accuracy.png"
     accuracy_picture(results.curves(wanted), chance, picture)
