@@ -6,7 +6,7 @@ labelled videos and is tested on people it has not seen; so does the same networ
 
 Where this differs from the paper
     - The paper fine-tunes on UCF-101 in batches of 256 for up to about 1,000 steps. Here the
-      defaults, 16 and 100, suit a hundred videos; Adam's settings are the paper's.
+      defaults, 16 and 60, suit a hundred videos; Adam's settings are the paper's.
     - The paper leaves open how long a smaller fraction is trained: here every fraction takes the
       same number of steps, so that only the labels differ.
     - It leaves open which videos a fraction holds: here as many of each class, at least one, and
@@ -72,7 +72,7 @@ class Schedule:
         dropout: Share of the trunk's maps that are left out in training.
     """
 
-    steps: int = 100
+    steps: int = 60
     batch_size: int = 16
     learning_rate: float = ADAM.learning_rate
     dropout: float = 0.5

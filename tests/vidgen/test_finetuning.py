@@ -205,7 +205,5 @@ def test_equal_seeds_give_equal_weights_and_other_seeds_others():
 
 def test_a_loss_that_is_not_finite_is_one_line():
     schedule = Schedule(steps=50, batch_size=4, learning_rate=1e30)
-    with pytest.raises(
-        UserError, match=r"loss became (nan|inf); give a --learning_rate below 1e\+30"
-    ):
+    with pytest.raises(UserError, match=r"loss became (nan|inf); give a --learning_rate below"):
         fine_tuned(small_game(), "gan", colored_videos([0, 1]), 2, schedule, seed=0)

@@ -49,7 +49,7 @@ def finetune(
     seeds: int = 5,
     held_out: str | None = None,
     clips: int = 5,
-    steps: int = 100,
+    steps: int = 60,
     batch_size: int = 16,
     learning_rate: float = 2e-4,
     dropout: float = 0.5,
@@ -97,9 +97,9 @@ def finetune(
         out=out or run / "finetune", checkpoint=checkpoint, device=device, allow=allow
     )
     from vidgen.commands.finetune_grid import Grid, run_grid  # brings torch
-    from vidgen.finetuning import STARTS, Schedule
+    from vidgen.finetuning import STARTS, Schedule, Start
 
-    chosen = [start for start in STARTS if start in begun]
+    chosen: list[Start] = [start for start in STARTS if start in begun]
     grid = Grid(chosen, wanted, seeds, Schedule(steps, batch_size, learning_rate, dropout))
     run_grid(run, data, options, grid, groups, clips)
 
