@@ -13,6 +13,9 @@ Where this differs from the paper
       those of a smaller fraction are among those of a larger one of the same seed.
     - The code predicts the class of one clip. Here a video's class is that of the highest mean
       probability over clips evenly spaced in it.
+    - The paper's GAN learned from films of its own. One trained on the folder that it is tested on
+      has seen the held-out people, though without their labels; train it on the others alone
+      (`--data.split train`).
 """
 
 from __future__ import annotations

@@ -103,9 +103,7 @@ def run_grid(
     )
     missing = [cell for cell in grid.cells() if cell not in results]
     if missing:
-        videos = _decoded(source, num_clips)
-        trial = _Trial(loaded, videos.part(train), videos.part(test), len(source.classes))
-        _run_cells(trial, grid, missing, results)
+        _run_cells(_trial(loaded, source, train, test, num_clips), grid, missing, results)
     wanted = list(grid.cells())
     say(results.table(wanted, chance))
     picture = options.out / "accuracy.png"
@@ -160,6 +158,13 @@ class _Trial:
     train: LabelledVideos
     test: LabelledVideos
     num_classes: int
+
+
+def _trial(
+    loaded: LoadedGame, source: VideoClips, train: list[int], test: list[int], num_clips: int
+) -> _Trial:
+    videos = _decoded(source, num_clips)
+    return _Trial(loaded, videos.part(train), videos.part(test), len(source.classes))
 
 
 def _run_cells(trial: _Trial, grid: Grid, missing: list[Cell], results: Accuracies) -> None:
