@@ -118,6 +118,24 @@ class ClipSampler:
         offsets = self._offsets(video_fps)
         return [start + offsets for start in range(0, last_start + 1, self.hop)]
 
+    def spread(
+        self, num_frames: int, video_fps: float, count: int
+    ) -> Int64[np.ndarray, "clip time"]:
+        """Frame numbers of `count` clips evenly spaced from a video's first frame to its last.
+
+        A single clip is the one in the middle; a short video gives the same clip every time.
+
+        Raises:
+            DataError: The video is empty, or too short and `short` is "skip" or "error".
+        """
+        last_start = num_frames - self.span(video_fps)
+        if last_start < 0 or num_frames < 1:
+            return np.stack([self._short(num_frames, video_fps)] * count)
+        starts = np.arange(count) * last_start // max(count - 1, 1)
+        if count == 1:
+            starts += last_start // 2
+        return starts[:, None] + self._offsets(video_fps)
+
     def _offsets(self, video_fps: float) -> Int64[np.ndarray, " time"]:
         """Frames of the video since the clip's first, for each frame of the clip."""
         steps = np.arange(self.num_frames, dtype=np.int64)

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from jaxtyping import UInt8
 
 from data.clips import ClipSampler, Short, Start
 from data.faces import FaceBox
@@ -65,6 +66,9 @@ class VideoClips(Source):
 
     Attributes:
         catalog: All videos that the scan could read, and what it could not.
+        labels: Class of each video, or -1.
+        groups: Who or what each video shows, which must not be split between training and test
+            (UCF-101's gNN), or "".
 
     Raises:
         DataError: The folder cannot be used so; the text says what to change.
@@ -123,6 +127,8 @@ class VideoClips(Source):
             self._frames = VideoFiles(root, preparation, masks)
         wanted = Wanted(classes, per_class, max_videos, seed)
         self.classes, self._records = selected(self.catalog, self._sampler, wanted)
+        self.labels = [record.found.label for record in self._records]
+        self.groups = [record.found.group for record in self._records]
         self.fps = fps or median(record.fps for record in self._records) / stride
 
     def __len__(self) -> int:
@@ -143,6 +149,24 @@ class VideoClips(Source):
             reason = str(error) or type(error).__name__
             raise DataError(f"'{record.found.path}' cannot be read: {reason}") from error
         return Sample(np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)), record.found.label)
+
+    def spread(self, item: int, count: int) -> UInt8[np.ndarray, "clip channel time height width"]:
+        """Clips evenly spaced over a video, from its first frame to its last, decoded at once.
+
+        Raises:
+            DataError: The file cannot be read, or has changed since the scan.
+        """
+        record = self._records[item]
+        try:
+            wanted = self._sampler.spread(record.num_frames, record.fps, count)
+            numbers, places = np.unique(wanted, return_inverse=True)
+            # One crop and one flip for all clips of the video.
+            frames = self._drawn(self._frames.get(record, numbers), np.random.default_rng(item))
+        except Exception as error:  # as in `draw`
+            reason = str(error) or type(error).__name__
+            raise DataError(f"'{record.found.path}' cannot be read: {reason}") from error
+        clips = frames[places.reshape(wanted.shape)]  # (clip, time, height, width, channel)
+        return np.ascontiguousarray(clips.transpose(0, 4, 1, 2, 3))
 
     def fingerprint(self) -> str:
         """SHA-256 of what would be drawn, the same in any place and from a prepared store."""

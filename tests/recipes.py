@@ -40,7 +40,7 @@ def tiny_data(recipe: str, folder: Path) -> list[str]:
 
 
 def ucf_tree(folder: Path) -> None:
-    """Four films of ten frames in two classes, named and listed as UCF-101's."""
+    """Four films of ten frames, two groups in two classes, named and listed as UCF-101's."""
     rows = np.random.default_rng(0).integers(0, 256, (4, 10, 24, 24, 3), np.uint8)
     lists = folder / "ucfTrainTestlist"
     lists.mkdir(parents=True)
@@ -48,7 +48,7 @@ def ucf_tree(folder: Path) -> None:
     for number, frames in enumerate(rows):
         name = ("Archery", "Biking")[number % 2]
         (folder / name).mkdir(exist_ok=True)
-        path = folder / name / f"v_{name}_g01_c{number:02d}.avi"
+        path = folder / name / f"v_{name}_g{number // 2:02d}_c{number:02d}.avi"
         films.write_film(path, list(frames), films.LOSSLESS)
         lines.append(f"{name}/{path.name} {number % 2 + 1}")
     (lists / "classInd.txt").write_text("1 Archery\n2 Biking\n")

@@ -43,13 +43,16 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
             if line.startswith(program):
                 arguments = shlex.split(line.removeprefix(program))
                 if run is train_command:
-                    arguments += [*FEW_STEPS, *TINY_GAMES["TGAN"]]
+                    arguments += [*FEW_STEPS, *TINY_GAMES["VGAN" if "vgan" in line else "TGAN"]]
+                if " finetune " in line:
+                    arguments += ["--steps=1", "--seeds=1", "--clips=1"]
                 assert run(arguments) in (0, None), line
                 done += 1
     assert done >= 6
     assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
     assert (tmp_path / "store/index.json").exists()
     assert (tmp_path / "steady/street.mp4").stat().st_size > 0
+    assert (tmp_path / "runs/vgan/finetune/accuracy.png").stat().st_size > 0
 
 
 def test_every_command_of_the_readme_is_known():

@@ -5,6 +5,7 @@ usage: vidgen COMMAND ...
   train        train a model on a folder of videos, or resume a run
   generate     write clips of a trained model as MP4, GIF, WebM or PNG strips
   interpolate  write clips in slow motion, or the way from one clip to another
+  finetune     train classifiers of actions from a VGAN, on ever more labelled videos
   demo         from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.
@@ -24,6 +25,7 @@ COMMANDS = {
     "train": "vidgen.commands.train:main",
     "generate": "vidgen.commands.generate:main",
     "interpolate": "vidgen.commands.interpolate:main",
+    "finetune": "vidgen.commands.finetune:main",
     "demo": "vidgen.commands.demo:main",
 }
 

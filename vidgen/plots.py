@@ -1,12 +1,13 @@
-"""The losses of a training as a picture."""
+"""Pictures of what was measured: losses of a training, accuracies of classifiers."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, isfinite, nan
 from pathlib import Path
+from statistics import fmean, stdev
 
 import numpy as np
 from jaxtyping import Float
@@ -68,6 +69,39 @@ def loss_curves(log: Path) -> Curves:
             if name not in _BOOKKEEPING and not name.endswith(_TIMING_ENDINGS):
                 curves[name][step] = value if isfinite(value) else nan
     return {name: dict(sorted(curve.items())) for name, curve in curves.items()}
+
+
+def accuracy_picture(
+    curves: Mapping[str, Mapping[float, Sequence[float]]], chance: float, out: Path
+) -> None:
+    """Draws accuracy against the fraction of labelled data, a line a start, as a PNG.
+
+    Args:
+        curves: By start and fraction, the accuracy of each seed; bars are standard deviations.
+        chance: Accuracy of guessing, a dashed line.
+        out: The picture; replaced when it exists.
+
+    Raises:
+        UserError: The picture cannot be written.
+    """
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for number, (name, curve) in enumerate(curves.items()):
+        # Side by side, or equal values would hide each other.
+        places = np.array(list(curve)) * 2 ** (0.06 * (number - (len(curves) - 1) / 2))
+        means = np.array([100 * fmean(accuracies) for accuracies in curve.values()])
+        bars = np.array([100 * stdev(found) if len(found) > 1 else 0 for found in curve.values()])
+        axis.errorbar(places, means, bars, marker="o", capsize=3, label=name)
+    axis.axhline(100 * chance, color="grey", linestyle="--", linewidth=1, label="chance")
+    fractions = sorted({fraction for curve in curves.values() for fraction in curve})
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(fractions, [f"{fraction:g}" for fraction in fractions])
+    axis.set(xlabel="fraction of the labelled videos", ylabel="accuracy on held-out groups, %")
+    axis.set_ylim(0, 102)
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right", fontsize="small")
+    with replacing(out) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=110)
 
 
 def _numeric_lines(log: Path) -> Iterator[dict[str, Number]]:

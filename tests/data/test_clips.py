@@ -113,6 +113,21 @@ def test_windows_of_short_videos_follow_the_policy():
     assert ClipSampler(3, short="skip").windows(2, 25.0) == []
 
 
+def test_clips_spread_over_a_video_begin_with_its_first_and_end_with_its_last_frame():
+    sampler = ClipSampler(3, stride=2)  # a span of 5
+    assert sampler.spread(12, 25.0, 3).tolist() == [[0, 2, 4], [3, 5, 7], [7, 9, 11]]
+    assert sampler.spread(12, 25.0, 2).tolist() == [[0, 2, 4], [7, 9, 11]]
+    assert sampler.spread(12, 25.0, 1).tolist() == [[3, 5, 7]]
+    assert sampler.spread(5, 25.0, 2).tolist() == [[0, 2, 4]] * 2
+
+
+def test_clips_spread_over_a_short_video_follow_the_policy():
+    assert ClipSampler(5).spread(3, 25.0, 2).tolist() == [[0, 1, 2, 0, 1]] * 2
+    assert ClipSampler(5, short="repeat_last").spread(3, 25.0, 1).tolist() == [[0, 1, 2, 2, 2]]
+    with pytest.raises(DataError, match="3 frames is shorter"):
+        ClipSampler(5, short="error").spread(3, 25.0, 2)
+
+
 def test_rates_choose_the_frame_on_display_at_each_time():
     at_ten = ClipSampler(5, fps=10.0, start="first")
     assert drawn(at_ten, 100, 50.0) == [0, 5, 10, 15, 20]

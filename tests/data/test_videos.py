@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.frames import with_channels
+from data.cache import prepare
+from data.frames import Preparation, with_channels
 from data.geometry import resized
 from data.sources import DataError
 from data.videos import VideoClips
@@ -54,6 +55,19 @@ def test_the_same_content_gives_the_same_clips_in_every_lossless_layout(tmp_path
         np.testing.assert_array_equal(sample.clip, expected)
         assert sample.clip.flags.c_contiguous
         assert sample.label == item // 2
+
+
+def test_clips_spread_over_a_video_are_the_frames_that_the_sampler_names(strips, tmp_path):
+    clips, store = source(strips), tmp_path / "store"
+    prepare(strips, store, Preparation((16, 16)))
+    for item in range(4):
+        found = clips.spread(item, 3)
+        np.testing.assert_array_equal(source(store).spread(item, 3), found)
+        whole = trees.clip(item).transpose(3, 0, 1, 2)
+        expected = np.stack([whole[:, start : start + 4] for start in (0, 3, 6)])
+        np.testing.assert_array_equal(found, expected)
+        assert found.flags.c_contiguous
+    assert clips.labels == [0, 0, 1, 1] and clips.groups == [""] * 4
 
 
 def test_ucf101_reads_from_the_right_files_by_its_lists(tmp_path):

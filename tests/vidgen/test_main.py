@@ -10,7 +10,8 @@ from vidgen import __main__ as program
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["generate", "--help"], ["interpolate", "--help"]]
+    "arguments",
+    [["--help"], ["generate", "--help"], ["interpolate", "--help"], ["finetune", "--help"]],
 )
 def test_help_answers_without_waiting_for_torch(arguments):
     script = (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vidgen import plots
 from vidgen.errors import UserError
-from vidgen.plots import loss_curves, loss_picture, smoothed
+from vidgen.plots import accuracy_picture, loss_curves, loss_picture, smoothed
 
 
 def write_log(path, lines):
@@ -147,3 +147,31 @@ def test_smoothing_steps_over_gaps():
     line = smoothed(values)
     assert np.isnan(line[30]) and np.isfinite(np.delete(line, 30)).all()
     assert line[29] < line[31] < 31
+
+
+def test_accuracies_are_drawn_as_means_with_deviations_and_the_level_of_chance(
+    tmp_path, monkeypatch
+):
+    figures = []
+
+    class Kept(plots.Figure):
+        def __init__(self, **options):
+            super().__init__(**options)
+            figures.append(self)
+
+    monkeypatch.setattr(plots, "Figure", Kept)
+    curves = {"scratch": {0.25: [0.2, 0.4], 1.0: [0.5]}, "gan": {0.25: [0.6, 0.6], 1.0: [0.9]}}
+    accuracy_picture(curves, 0.25, tmp_path / "accuracy.png")
+    axis = figures[0].axes[0]
+    lines, labels = axis.get_legend_handles_labels()
+    assert labels == ["chance", "scratch", "gan"]
+    assert lines[0].get_ydata() == [25, 25]
+    scratch, gan = lines[1:]
+    assert scratch[0].get_ydata() == pytest.approx([30, 50])
+    assert gan[0].get_ydata() == pytest.approx([60, 90])
+    low, high = scratch[2][0].get_segments()[0][:, 1]
+    assert (low, high) == pytest.approx((30 - 200**0.5, 30 + 200**0.5))
+    places = scratch[0].get_xdata(), gan[0].get_xdata()
+    assert np.stack(places) == pytest.approx(np.array([[0.25, 1], [0.25, 1]]), rel=0.05)
+    assert (places[0] < places[1]).all(), "side by side"
+    assert Image.open(tmp_path / "accuracy.png").format == "PNG"
