@@ -5,6 +5,9 @@ usage: vidgen COMMAND ...
   train        train a model on a folder of videos, or resume a run
   generate     write clips of a trained model as MP4, GIF, WebM or PNG strips
   interpolate  write clips in slow motion, or the way from one clip to another
+  recombine    write a table of clips: a content a row, a motion a column
+  animate      write clips that begin with given images
+  fit_mixture  make ready an autoencoder to generate from its own codes
   demo         from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.
@@ -24,6 +27,9 @@ COMMANDS = {
     "train": "vidgen.commands.train:main",
     "generate": "vidgen.commands.generate:main",
     "interpolate": "vidgen.commands.interpolate:main",
+    "recombine": "vidgen.commands.recombine:main",
+    "animate": "vidgen.commands.animate:main",
+    "fit_mixture": "vidgen.commands.fit_mixture:main",
     "demo": "vidgen.commands.demo:main",
 }
 
