@@ -57,7 +57,7 @@ def write_animations(
         option for option, is_given in given.items() if is_given and option not in taken
     ):
         raise UserError(
-            f"--{option}: a {type(loaded.game).__name__} draws nothing, one image has one clip; "
+            f"--{option}: this {type(loaded.game).__name__} draws nothing, an image has one clip; "
             "leave it out"
         )
     label = clip_label(loaded, options.label, change_every, frames)
