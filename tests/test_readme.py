@@ -7,9 +7,12 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from data.__main__ import main as data_command
-from tests.recipes import TINY_GAMES, ucf_tree
+from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
+from vidgen.commands.configuration import RECIPES
 from vidgen.commands.train import main as train_command
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +35,7 @@ def printed_commands() -> list[str]:
 def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     for folder in ("weizmann/videos", "videos"):
         ucf_tree(tmp_path / folder)
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     done = 0
     for line in printed_commands():
@@ -39,7 +43,8 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
             if line.startswith(program):
                 arguments = shlex.split(line.removeprefix(program))
                 if run is train_command:
-                    arguments += [*FEW_STEPS, *TINY_GAMES["TGAN"]]
+                    recipe = RECIPES / f"{arguments[arguments.index('--config') + 1]}.yaml"
+                    arguments += [*FEW_STEPS, *tiny_game(recipe.read_text())]
                 assert run(arguments) in (0, None), line
                 done += 1
     assert done >= 6

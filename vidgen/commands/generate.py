@@ -56,7 +56,11 @@ def generate(
     loaded = outputs.open_game(run, options)
     game, truncation = loaded.game, options.truncation
     label = clip_label(loaded, options.label, change_every, frames)
-    parts = outputs.ability(loaded, "streams", "show foreground, background and mask") if streams else None
+    parts = (
+        outputs.ability(loaded, "streams", "show foreground, background and mask")
+        if streams
+        else None
+    )
     folder = outputs.ClipFolder(options, options.fps or loaded.fps)
     for batch in outputs.batches(chosen, options.batch_size):
         with outputs.enough_memory(len(batch)):
