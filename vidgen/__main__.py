@@ -7,7 +7,7 @@ usage: vidgen COMMAND ...
   interpolate  write clips in slow motion, or the way from one clip to another
   recombine    write a table of clips: a content a row, a motion a column
   animate      write clips that begin with given images
-  fit_mixture  make ready an autoencoder to generate from its own codes
+  fit_mixture  fit the mixture of codes that an autoencoder generates from
   demo         from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.

@@ -48,7 +48,7 @@ def write_animations(
         UserError: The model cannot do this, or there is no image that can be read.
     """
     files = image_files(place)
-    _refuse_to_overwrite(files, options)
+    _refuse_to_overwrite(files, seeds, options)
     loaded = outputs.open_game(run, options)
     animate = outputs.ability(loaded, "animate", "go on from an image")
     taken = inspect.signature(animate).parameters
@@ -96,11 +96,12 @@ def _beginnings(
                 raise
             outputs.say(f"left out: {error}")
             continue
-        if seeds is None:
-            yield _Beginning(path, name, pixels, 0)
-            continue
-        for seed in seeds:
-            yield _Beginning(path, f"{name}-seed-{outputs.seed_name(seed)}", pixels, seed)
+        for seed in [None] if seeds is None else seeds:
+            yield _Beginning(path, _clip_name(name, seed), pixels, seed or 0)
+
+
+def _clip_name(name: str, seed: int | None) -> str:
+    return name if seed is None else f"{name}-seed-{outputs.seed_name(seed)}"
 
 
 def _say_closeness(batch: Sequence[_Beginning], pixels: outputs.Pixels) -> None:
@@ -111,11 +112,13 @@ def _say_closeness(batch: Sequence[_Beginning], pixels: outputs.Pixels) -> None:
         )
 
 
-def _refuse_to_overwrite(files: dict[Path, str], options: ClipOptions) -> None:
-    """A strip or a GIF has an ending that an image may have too."""
-    written = {options.out / f"{name}.{options.format}" for name in files.values()}
-    if options.grid:
-        written.add(options.out / "grid.png")
-    lost = {file.resolve() for file in files} & {file.resolve() for file in written}
+def _refuse_to_overwrite(
+    files: dict[Path, str], seeds: Sequence[int] | None, options: ClipOptions
+) -> None:
+    """A strip, a GIF and the sheet have endings that an image may have too."""
+    chosen = [None] if seeds is None else seeds
+    names = [_clip_name(name, seed) for name in files.values() for seed in chosen]
+    written = [f"{name}.{options.format}" for name in names] + ["grid.png"] * options.grid
+    lost = {file.resolve() for file in files} & {(options.out / n).resolve() for n in written}
     if lost:
-        raise UserError(f"{min(lost)} would be overwritten by its clip; give another --out")
+        raise UserError(f"{min(lost)} would be overwritten; give another --out")

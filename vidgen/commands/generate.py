@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 from pathlib import Path
+from typing import Any
 
 from vidgen.commands.arguments import ClipOptions, check_range, chosen_seeds, run_on_arguments
 
@@ -56,18 +57,17 @@ def generate(
     loaded = outputs.open_game(run, options)
     game, truncation = loaded.game, options.truncation
     label = clip_label(loaded, options.label, change_every, frames)
-    parts = (
-        outputs.ability(loaded, "streams", "show foreground, background and mask")
-        if streams
-        else None
-    )
+    if streams:
+        parts = outputs.ability(loaded, "streams", "show foreground, background and mask")
+    else:
+        parts = None
     folder = outputs.ClipFolder(options, options.fps or loaded.fps)
     for batch in outputs.batches(chosen, options.batch_size):
         with outputs.enough_memory(len(batch)):
             if parts:
                 pixels = side_by_side(game, parts(batch, frames, truncation))
             else:
-                labels = None if label is None else [label] * len(batch)
+                labels: Any = None if label is None else [label] * len(batch)
                 pixels = game.to_pixels(game.sample(batch, labels, frames, truncation)).cpu()
         ending = "-streams" if streams else ""
         folder.write([f"seed-{outputs.seed_name(seed)}{ending}" for seed in batch], pixels)

@@ -169,13 +169,21 @@ def test_places_without_an_image_are_one_line(tmp_path, trained_game, vidgen):
         assert complaint in result.error
 
 
-def test_an_image_is_never_overwritten_by_its_clip(tmp_path, trained_game, vidgen):
-    trained_game(square_game())
-    image = shade(tmp_path / "a.png", 50)
-    before = image.read_bytes()
-    result = vidgen("animate", "r", tmp_path, "--out", tmp_path, "--format", "png")
-    assert result.code == 2 and "would be overwritten by its clip" in result.error
-    assert image.read_bytes() == before
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("a.png", ["--format", "png"]),
+        ("a-seed-000002.png", ["--format", "png", "--seeds", "1-2"]),
+        ("grid.png", ["--grid"]),
+    ],
+)
+def test_an_image_is_never_overwritten(tmp_path, trained_game, vidgen, name, arguments):
+    trained_game(square_game(DrawnMotion))
+    paths = [shade(tmp_path / "a.png", 50), shade(tmp_path / name, 60)]
+    before = [path.read_bytes() for path in paths]
+    result = vidgen("animate", "r", tmp_path, "--out", tmp_path, *arguments)
+    assert result.code == 2 and f"{tmp_path / name} would be overwritten" in result.error
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_models_that_begin_with_no_image_say_so(tmp_path, trained, vidgen):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import torch
 import yaml
 
 from tests.recipes import TINY_GAMES, ucf_tree
-from vidgen.adversarial.checkpoints import load_game, load_state
+from vidgen.adversarial.checkpoints import LoadedGame, load_game, load_state
 from vidgen.commands.mixtures import encoded
+from vidgen.commands.run_folder import RunFolder
 from vidgen.commands.run_source import open_source
 from vidgen.commands.train import main as train
 from vidgen.errors import UserError
@@ -127,8 +127,14 @@ def test_what_is_no_run_is_said(place, vidgen):
     assert result.code == 2 and "does not say what the run was trained on" in result.error
 
 
+def test_a_run_in_training_is_left_alone(place, vidgen):
+    with RunFolder(place / "run"):
+        result = vidgen("fit_mixture", place / "run")
+    assert result.code == 2 and "another training is running" in result.error
+
+
 def test_models_without_a_mixture_say_so(place, make_tiny_game, vidgen, monkeypatch):
-    tgan = SimpleNamespace(game=make_tiny_game())
+    tgan = LoadedGame(make_tiny_game(), step=2, fps=25.0, classes=[], folder=place)
     monkeypatch.setattr("vidgen.commands.mixtures.load_game", lambda *_, **__: tgan)
     result = vidgen("fit_mixture", place / "run")
     assert result.code == 2 and "a TGAN cannot sample codes from a mixture" in result.error
