@@ -91,13 +91,21 @@ def test_fewer_gaussians_leave_the_rest_without_weight(place, vidgen):
     assert weights(place)["mixture_weights"].tolist() == [1, 0]
 
 
-def test_codes_are_those_of_the_videos_in_turn(place):
+def test_codes_are_those_of_the_videos_in_turn(place, monkeypatch):
     loaded, source = load_game(place / "run"), open_source(place / "run")
+    drawn, draw = [], source.draw
+
+    def remembered(item, generator):
+        drawn.append((item, draw(item, generator)))
+        return drawn[-1][1]
+
+    monkeypatch.setattr(source, "draw", remembered)
     codes = encoded(loaded, source, 6, 4, seed=0)
-    assert codes.shape == (6, 4)
-    drawn = [source.draw(item, np.random.default_rng(item)).clip for item in range(4)]
-    assert {clip.shape for clip in drawn} == {(3, 16, 16, 16)}
-    assert torch.equal(codes[:3], encoded(loaded, source, 3, 4, seed=0))
+    assert sorted(item for item, _ in drawn[:4]) == [0, 1, 2, 3]
+    clips = torch.stack([torch.from_numpy(sample.clip) for _, sample in drawn[:6]])
+    expected = loaded.game.encode(clips / 127.5 - 1)
+    torch.testing.assert_close(codes, expected)
+    assert expected.std(dim=0).min() > 1e-3 * expected.abs().max(), "codes differ"
     assert not torch.equal(codes, encoded(loaded, source, 6, 4, seed=1))
 
 
