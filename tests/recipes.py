@@ -12,6 +12,7 @@ from tests.data import films
 _TINY_TGAN = ["num_frames=4", "frame_size=16", "temporal_width=16", "image_width=16"]
 
 _TINY_VGAN = ["num_frames=16", "frame_size=16", "width=2", "discriminator_width=2"]
+_TINY_AUTOENCODER = [*_TINY_VGAN[:-1], "latent_dim=4", "num_components=2"]
 _TINY_MOCOGAN = ["num_frames=16", "frame_size=16", "generator_width=2", "discriminator_width=2"]
 
 TINY_GAMES = {
@@ -20,7 +21,16 @@ TINY_GAMES = {
     "MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
     "ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
     "ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN[:-1]],
+    "VideoAutoencoder": [f"--game.{option}" for option in _TINY_AUTOENCODER],
 }
+
+
+def tiny_game(recipe: str) -> list[str]:
+    """Arguments that make the game of a recipe's text tiny."""
+    for game, options in TINY_GAMES.items():
+        if f"class_path: vidgen.{game}\n" in recipe:
+            return options
+    return []
 
 
 def tiny_data(recipe: str, folder: Path) -> list[str]:

@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from data.__main__ import main as data_command
 from tests.data import camera, films
-from tests.recipes import TINY_GAMES, ucf_tree
+from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
+from vidgen.commands.configuration import RECIPES
 from vidgen.commands.train import main as train_command
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +39,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     (tmp_path / "shaken").mkdir()
     views = camera.shaken_views(20, "similarity")
     films.write_film(tmp_path / "shaken/street.mkv", [camera.frame(view) for view in views])
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     done = 0
     for line in printed_commands():
@@ -43,7 +47,8 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
             if line.startswith(program):
                 arguments = shlex.split(line.removeprefix(program))
                 if run is train_command:
-                    arguments += [*FEW_STEPS, *TINY_GAMES["VGAN" if "vgan" in line else "TGAN"]]
+                    recipe = RECIPES / f"{arguments[arguments.index('--config') + 1]}.yaml"
+                    arguments += [*FEW_STEPS, *tiny_game(recipe.read_text())]
                 if " finetune " in line:
                     arguments += ["--steps=1", "--seeds=1", "--clips=1"]
                 assert run(arguments) in (0, None), line

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes import TINY_GAMES, tiny_data
+from tests.recipes import tiny_data, tiny_game
 from vidgen.adversarial.checkpoints import load_game
 from vidgen.commands.configuration import (
     RECIPES,
@@ -37,10 +37,8 @@ def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
     text = (RECIPES / f"{name}.yaml").read_text()
     data = tiny_data(text, tmp_path / "data")
     arguments = ["--config", name, "--run", str(tmp_path / "run")]
-    for game, options in TINY_GAMES.items():
-        if f"class_path: vidgen.{game}\n" in text:
-            arguments += options
     arguments += [
+        *tiny_game(text),
         *data,
         "--training.steps=2",
         "--training.batch_size=4",

@@ -6,6 +6,9 @@ usage: vidgen COMMAND ...
   generate     write clips of a trained model as MP4, GIF, WebM or PNG strips
   interpolate  write clips in slow motion, or the way from one clip to another
   finetune     train classifiers of actions from a VGAN, on ever more labelled videos
+  recombine    write a table of clips: a content a row, a motion a column
+  animate      write clips that begin with given images
+  fit_mixture  fit the mixture of codes that an autoencoder generates from
   demo         from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.
@@ -26,6 +29,9 @@ COMMANDS = {
     "generate": "vidgen.commands.generate:main",
     "interpolate": "vidgen.commands.interpolate:main",
     "finetune": "vidgen.commands.finetune:main",
+    "recombine": "vidgen.commands.recombine:main",
+    "animate": "vidgen.commands.animate:main",
+    "fit_mixture": "vidgen.commands.fit_mixture:main",
     "demo": "vidgen.commands.demo:main",
 }
 

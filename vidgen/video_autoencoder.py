@@ -104,6 +104,11 @@ class VideoAutoencoder(Game):
         spread = (codes - self.code_mean).square().mean(dim=0)
         self.code_variance.lerp_(spread, _MOMENTUM)
 
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """Clips of fresh codes, for the moments of averaged weights."""
+        codes = self.sample_codes(self.randomness, count)
+        return self.generator(codes[:, :, None, None])["video"]
+
     # What the trained game is for.
 
     def encode(
@@ -119,7 +124,12 @@ class VideoAutoencoder(Game):
         """What the codes of clips in [-1, 1] give back."""
         return decode_streams(self, self.encode(clips)[:, :, None, None], None)["video"]
 
-    def fit_mixture(self, codes: Float[Tensor, "count latent"], seed: int = 0) -> None:
+    def fit_mixture(
+        self,
+        codes: Float[Tensor, "count latent"],
+        seed: int = 0,
+        num_components: int | None = None,
+    ) -> None:
         """Fits the mixture to the codes of the training set; samples then come from it.
 
         Takes minutes for 256 components and 100,000 codes. Fit it again after further training.
@@ -127,22 +137,30 @@ class VideoAutoencoder(Game):
         Args:
             codes: What `encode` gave, one row a clip.
             seed: Of the fit's first guess.
+            num_components: Gaussians, at most those of the constructor; `None` is as many.
 
         Raises:
-            UserError: There are fewer codes than components, or some are not finite.
+            UserError: There are fewer codes than components or more components than those of the
+                constructor, or some codes are not finite.
         """
         from sklearn.mixture import GaussianMixture
 
-        if len(codes) < self.num_components:
+        count = self.num_components if num_components is None else num_components
+        if not 1 <= count <= self.num_components:
             raise UserError(
-                f"{len(codes)} codes cannot be a mixture of {self.num_components} Gaussians; "
-                "encode more clips or set game.num_components lower"
+                f"this game has room for 1 to {self.num_components} Gaussians, not {count}; "
+                "train it with a larger game.num_components"
+            )
+        if len(codes) < count:
+            raise UserError(
+                f"{len(codes)} codes cannot be a mixture of {count} Gaussians; encode more clips "
+                "or fit fewer Gaussians"
             )
         if not torch.isfinite(codes).all():
             raise UserError("some codes are not finite: the training has failed; train anew")
-        plentiful = len(codes) >= self.num_components * CODES_FOR_FULL_COVARIANCE
+        plentiful = len(codes) >= count * CODES_FOR_FULL_COVARIANCE
         mixture = GaussianMixture(
-            self.num_components,
+            count,
             covariance_type="full" if plentiful else "diag",
             reg_covar=1e-6,
             random_state=seed,
@@ -150,9 +168,12 @@ class VideoAutoencoder(Game):
         covariances = torch.as_tensor(mixture.covariances_)
         if not plentiful:
             covariances = torch.diag_embed(covariances)
-        self.mixture_weights.copy_(torch.as_tensor(mixture.weights_))
-        self.mixture_means.copy_(torch.as_tensor(mixture.means_))
-        self.mixture_factors.copy_(torch.linalg.cholesky(covariances))
+        factors = torch.linalg.cholesky(covariances)
+        fitted = (mixture.weights_, mixture.means_, factors)
+        held = (self.mixture_weights, self.mixture_means, self.mixture_factors)
+        for buffer, values in zip(held, fitted, strict=True):
+            # Components beyond those fitted have weight 0: they are never drawn.
+            buffer.zero_()[:count] = torch.as_tensor(values)
 
     def sample_codes(
         self, randomness: Randomness, count: int, truncation: float = 1.0

@@ -104,6 +104,30 @@ def test_the_mixture_recovers_known_clouds(plentiful, monkeypatch):
     assert not game.mixture_factors.triu(1).any()
 
 
+def test_fewer_gaussians_than_there_is_room_for_have_all_the_weight():
+    game = small_game(num_components=5)
+    game.fit_mixture(two_clouds()[0])
+    assert (game.mixture_weights > 0).all()
+    game.fit_mixture(two_clouds()[0], num_components=2)
+    assert game.mixture_weights.tolist()[2:] == [0, 0, 0]
+    assert sorted(game.mixture_weights.tolist()[:2]) == pytest.approx([0.25, 0.75], abs=1e-3)
+    assert not game.mixture_means[2:].any() and not game.mixture_factors[2:].any()
+    middles = game.sample_codes(SeedRandomness(range(50)), 50, truncation=0.0)
+    assert middles[:, 0].abs().min() > 4, "none is drawn from what is left over"
+    with pytest.raises(UserError, match="room for 1 to 5 Gaussians, not 6"):
+        game.fit_mixture(two_clouds()[0], num_components=6)
+
+
+def test_fakes_are_clips_of_codes_as_training_met_them():
+    game = small_game()
+    game.code_mean.fill_(3.0)
+    game.code_variance.fill_(0.0)
+    clips = game.eval().fakes(2)
+    with torch.no_grad():
+        expected = game.generator(torch.full((1, 2, 1, 1), 3.0))["video"]
+    torch.testing.assert_close(clips, expected.expand(2, -1, -1, -1, -1))
+
+
 def test_codes_of_the_mixture_have_its_moments():
     codes, _ = two_clouds()
     game = small_game()

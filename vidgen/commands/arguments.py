@@ -29,7 +29,7 @@ class ClipOptions:
         grid: Also write grid.mp4, all clips side by side, and grid.png, a row of frames a clip.
         fps: Frames a second of the model's own frames; those of its training by default.
         label: Name or number of the class of all clips; drawn as often as training met them by
-            default.
+            default. Several, with commas between, where a command has --change_every.
         truncation: Below 1, clips nearer to the typical one: less variety, fewer failures.
         checkpoint: Which one of the run: latest, best-METRIC or step-NUMBER.
         batch_size: Clips made at once; another number changes no more than the rounding, a few
@@ -62,7 +62,8 @@ def run_on_arguments(command: Callable[..., None], arguments: list[str]) -> None
     The command's signature and `ClipOptions` are the list of options, their docstrings the help.
 
     Args:
-        command: Takes a run folder, a `ClipOptions` and keyword arguments with defaults.
+        command: Takes a run folder, a `ClipOptions`, what else must be given, and keyword
+            arguments with defaults.
         arguments: Without the names of program and command.
 
     Raises:
@@ -75,7 +76,9 @@ def run_on_arguments(command: Callable[..., None], arguments: list[str]) -> None
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="Folder of a training.")
     flags = _add_flags(parser, command) | _add_flags(parser, ClipOptions)
-    parser.add_function_arguments(command, skip={"run", "options", *flags}, as_group=False)
+    parser.add_function_arguments(
+        command, skip={"run", "options", *flags}, as_group=False, as_positional=True
+    )
     parser.add_class_arguments(ClipOptions, skip=flags, as_group=False)
     chosen = dict(parse(parser, arguments))
     options = ClipOptions(**{field.name: chosen.pop(field.name) for field in fields(ClipOptions)})
@@ -131,18 +134,32 @@ def parse_seeds(text: str) -> list[int]:
     return list(seeds)
 
 
-def chosen_seeds(count: int | None, seeds: str | None) -> list[int]:
+def chosen_seeds(
+    count: int | None,
+    seeds: str | None,
+    default: int = 16,
+    count_option: str = "count",
+    seeds_option: str = "seeds",
+) -> list[int]:
     """The seeds that `--count` and `--seeds` ask for: 0 to count - 1, or the list.
+
+    Args:
+        count: How many; `None` is not given.
+        seeds: The list; `None` is not given.
+        default: How many if neither is given.
+        count_option: Name of the option that gave the count.
+        seeds_option: Name of the option that gave the list.
 
     Raises:
         UserError: The list is none, or does not have `count` seeds.
     """
-    check_range("count", count, 1, MOST_SEEDS)
+    check_range(count_option, count, 1, MOST_SEEDS)
     if seeds is None:
-        return parse_seeds(f"0-{(count or 16) - 1}")
+        return parse_seeds(f"0-{(count or default) - 1}")
     chosen = parse_seeds(seeds)
     if count is not None and count != len(chosen):
         raise UserError(
-            f"--seeds {seeds} names {len(chosen)} clips, --count asks for {count}; give one of them"
+            f"--{seeds_option} {seeds} names {len(chosen)} clips, --{count_option} asks for "
+            f"{count}; give one of them"
         )
     return chosen

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import UInt8
 from torch import Tensor
 
-from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.commands import outputs
 from vidgen.commands.arguments import ClipOptions
+from vidgen.commands.labels import label_number
 from vidgen.errors import UserError
 
 
@@ -36,8 +35,8 @@ def write_finer_clips(
         UserError: The model has no trajectory to refine, or `ends` is not in it.
     """
     loaded = outputs.open_game(run, options)
-    finer = _ability(loaded, "interpolate", "make frames between its frames")
-    label = outputs.label_number(loaded, options.label)
+    finer = outputs.ability(loaded, "interpolate", "make frames between its frames")
+    label = label_number(loaded, options.label)
     fps = (options.fps or loaded.fps) * (1 if slow_motion else factor)
     folder = outputs.ClipFolder(options, fps)
     part = "" if ends is None else f"-frames-{ends[0]}-{ends[1]}"
@@ -69,8 +68,8 @@ def write_walks(run: Path, options: ClipOptions, seeds: list[int], goal: int, st
         UserError: The model cannot walk.
     """
     loaded = outputs.open_game(run, options)
-    way = _ability(loaded, "walk", "walk from clip to clip")
-    label = outputs.label_number(loaded, options.label)
+    way = outputs.ability(loaded, "walk", "walk from clip to clip")
+    label = label_number(loaded, options.label)
     folder = outputs.ClipFolder(options, options.fps or loaded.fps)
     digits = len(str(stages - 1))
     for seed in seeds:
@@ -79,13 +78,6 @@ def write_walks(run: Path, options: ClipOptions, seeds: list[int], goal: int, st
         name = f"walk-{outputs.seed_name(seed)}-{outputs.seed_name(goal)}"
         folder.write([f"{name}-stage-{stage:0{digits}d}" for stage in range(stages)], pixels)
     folder.write_grid(columns=stages)
-
-
-def _ability(loaded: LoadedGame, method: str, deed: str) -> Any:
-    found = getattr(loaded.game, method, None)
-    if found is None:
-        raise UserError(f"a {type(loaded.game).__name__} cannot {deed}; other models can")
-    return found
 
 
 def _part(

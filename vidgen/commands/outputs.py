@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import UInt8
@@ -19,7 +21,9 @@ from vidgen.writing import enlarged, frame_sheet, grid, remove_leftovers, write_
 # Beyond these the pictures are too large to look at, and to play.
 GRID_CLIPS = 64
 SHEET_CLIPS = 16
+SHEET_FRAMES = 16
 
+Item = TypeVar("Item")
 Pixels = UInt8[Tensor, "count channel time height width"]
 
 
@@ -34,7 +38,17 @@ def open_game(run: Path, options: ClipOptions) -> LoadedGame:
         raise UserError(f"--out {options.out} is a file; give a folder, it is made when missing")
     allowed = [name.strip() for name in options.allow.split(",") if name.strip()]
     loaded = load_game(run, options.checkpoint, allow=allowed)
-    name = options.device
+    place_(loaded, options.device)
+    return loaded
+
+
+def place_(loaded: LoadedGame, device: str) -> None:
+    """Moves a model to a device; "auto" is a GPU if there is one.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    name = device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -42,32 +56,30 @@ def open_game(run: Path, options: ClipOptions) -> LoadedGame:
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name} cannot be used: {reason}; try --device cpu") from error
-    return loaded
 
 
-def label_number(loaded: LoadedGame, label: str | None) -> int | None:
-    """The number of the class that a name or a number names.
+def ability(loaded: LoadedGame, method: str, deed: str) -> Any:
+    """The method of a model that not every model has.
+
+    Args:
+        loaded: The model.
+        method: Its name.
+        deed: What it does, for the message.
 
     Raises:
-        UserError: There is no such class, or the model knows no classes.
+        UserError: This model has none.
     """
-    if label is None:
-        return None
-    count = loaded.game.num_classes
-    if not count:
-        raise UserError(f"--label {label}: this model was trained without classes; leave it out")
-    if label in loaded.classes:
-        return loaded.classes.index(label)
-    if label.isdecimal() and int(label) < count:
-        return int(label)
-    names = f": {', '.join(loaded.classes)}" if loaded.classes else ""
-    raise UserError(f"--label {label}: the classes are 0 to {count - 1}{names}")
+    found = getattr(loaded.game, method, None)
+    if found is None:
+        raise UserError(f"a {type(loaded.game).__name__} cannot {deed}; other models can")
+    return found
 
 
-def batches(seeds: list[int], size: int) -> Iterator[list[int]]:
-    """The seeds, `size` at a time."""
-    for start in range(0, len(seeds), size):
-        yield seeds[start : start + size]
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items, `size` at a time."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 @contextmanager
@@ -92,10 +104,11 @@ class ClipFolder:
     Args:
         options: Where to, and as what.
         fps: Frames a second of the files.
+        grid_clips: Most clips that are kept for the grid.
     """
 
-    def __init__(self, options: ClipOptions, fps: float) -> None:
-        self._options, self._fps = options, fps
+    def __init__(self, options: ClipOptions, fps: float, grid_clips: int = GRID_CLIPS) -> None:
+        self._options, self._fps, self._grid_clips = options, fps, grid_clips
         self._shown: list[Tensor] = []
         remove_leftovers(options.out)
 
@@ -108,8 +121,7 @@ class ClipFolder:
         out, suffix = self._options.out, self._options.format
         for name, clip in zip(names, pixels, strict=True):
             write_clip(out / f"{name}.{suffix}", clip, self._fps)
-            if len(self._shown) < GRID_CLIPS:
-                self._shown.append(clip)
+        self.show(pixels)
         num_frames, height, width = pixels.shape[2:]
         rate = "" if suffix == "png" else f" at {self._fps:g} frames a second"
         say(
@@ -118,11 +130,23 @@ class ClipFolder:
             + f": {num_frames} frames of {width} x {height}{rate}"
         )
 
-    def write_grid(self, columns: int | None = None) -> None:
+    def show(self, pixels: Pixels) -> None:
+        """Keeps clips for the grid, as long as there is room in it."""
+        self._shown += pixels[: self._grid_clips - len(self._shown)]
+
+    def write_grid(
+        self,
+        columns: int | None = None,
+        sheet_clips: int = SHEET_CLIPS,
+        first_column: Sequence[Tensor] = (),
+    ) -> None:
         """Writes grid.mp4, the clips side by side, and grid.png, a row of frames for each.
 
         Args:
             columns: Clips in a row of grid.mp4; `None` makes it about as wide as high.
+            sheet_clips: Most rows of grid.png.
+            first_column: Pixels (channel, height, width) of an image for each clip, to begin its
+                row with.
 
         Raises:
             UserError: A file cannot be written.
@@ -131,8 +155,13 @@ class ClipFolder:
         moving, table = self._options.out / "grid.mp4", self._options.out / "grid.png"
         write_clip(moving, enlarged(grid(clips, columns)), self._fps)
         say(f"{moving}: {len(clips)} clips side by side")
-        rows = clips[:SHEET_CLIPS]
-        write_clip(table, enlarged(frame_sheet(rows)), self._fps)
+        rows = clips[:sheet_clips]
+        if first_column:
+            images = torch.stack(list(first_column[: len(rows)])).unsqueeze(2)
+            rows = torch.cat([images, rows], dim=2)
+        height, width = rows.shape[3:]
+        frames = min(SHEET_FRAMES, max(2, SHEET_FRAMES * height // width))  # fewer of wide clips
+        write_clip(table, enlarged(frame_sheet(rows, frames)), self._fps)
         say(f"{table}: a row of frames for each of {len(rows)} clips")
 
 

@@ -84,6 +84,20 @@ def trained(monkeypatch):
 
 
 @pytest.fixture
+def trained_game(monkeypatch):
+    """Puts a given game in the place of every run's."""
+
+    def use(game, classes=(), fps=8.0):
+        def load_game(run, checkpoint="latest", allow=()):
+            return LoadedGame(game.eval(), step=7, fps=fps, classes=list(classes), folder=run)
+
+        monkeypatch.setattr("vidgen.commands.outputs.load_game", load_game)
+        return game
+
+    return use
+
+
+@pytest.fixture
 def shades():
     def expected(seed, times, label=0):
         """Levels (channel, time) of a ShadeGame's clip."""
