@@ -57,7 +57,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
     assert (tmp_path / "store/index.json").exists()
     assert (tmp_path / "steady/street.mp4").stat().st_size > 0
-    assert (tmp_path / "runs/vgan/finetune/accuracy.png").stat().st_size > 0
+    assert (tmp_path / "runs/vgan_train/finetune/accuracy.png").stat().st_size > 0
 
 
 def test_every_command_of_the_readme_is_known():
