@@ -63,12 +63,7 @@ class DifferentialTrajectory(Trajectory):
     stochastic: bool = False
     glorot: bool = False
 
-    def __init__(
-        self,
-        initial: InitialState,
-        num_frames: int,
-        steps_per_frame: int,
-    ) -> None:
+    def __init__(self, initial: InitialState, num_frames: int, steps_per_frame: int) -> None:
         super().__init__()
         if num_frames < 1:
             raise ValueError(f"num_frames is {num_frames}; it must be 1 or more")
@@ -283,3 +278,10 @@ def _by_row(values: list[float], states: Tensor) -> Tensor:
     """One value a time, for states (batch · time, …) with time fastest."""
     column = torch.tensor(values, dtype=states.dtype, device=states.device)
     return column.repeat(len(states) // len(values)).view(-1, *[1] * (states.ndim - 1))
+
+
+def finer_times(num_frames: int, factor: int) -> list[float]:
+    """Times, in frames, of a clip at `factor` times the frame rate, from first to last frame."""
+    if factor < 1:
+        raise ValueError(f"factor is {factor}; it must be 1 or more")
+    return [number / factor for number in range(factor * (num_frames - 1) + 1)]
