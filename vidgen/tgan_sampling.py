@@ -83,8 +83,9 @@ class TrainedTGAN(Game):
                 "this model makes whole frames only; train one with game.trajectory, such as ode1"
             )
         randomness = SeedRandomness(seeds)
-        slow, condition = self.latents(randomness, len(seeds), labels, truncation)
+        # Paths first: labels that are not given are drawn too, and must not change them.
         paths = self.generator.draw_paths(randomness, len(seeds))
+        slow, condition = self.latents(randomness, len(seeds), labels, truncation)
         with evaluation(self):
             fast = self.generator.unroll(slow, condition, *paths, times=times)
             return self.generator.draw(slow, fast, condition)
@@ -109,8 +110,8 @@ class TrainedTGAN(Game):
 
     def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
         """Fresh clips as training makes them, for the moments of averaged weights."""
-        latents = self.latents(self.randomness, count)
-        return self.generator(*latents, *self._paths(self.randomness, count))
+        paths = self._paths(self.randomness, count)
+        return self.generator(*self.latents(self.randomness, count), *paths)
 
     def interpolate(
         self,
@@ -126,8 +127,8 @@ class TrainedTGAN(Game):
         """
         generator = self._temporal_generator()
         randomness = SeedRandomness(seeds)
-        slow, condition = self.latents(randomness, len(seeds), labels, truncation)
         paths = self._paths(randomness, len(seeds))
+        slow, condition = self.latents(randomness, len(seeds), labels, truncation)
         with evaluation(self):
             fast = generator.unroll_finer(factor, slow, condition, *paths)
             return generator.draw(slow, fast, condition)
@@ -141,8 +142,8 @@ class TrainedTGAN(Game):
         """
         labels = None if label is None else [label, label]
         randomness = SeedRandomness([seed_a, seed_b])
-        ends, condition = self.latents(randomness, 2, labels)
         paths = [seeds[:1].expand(stages) for seeds in self._paths(randomness, 2)]
+        ends, condition = self.latents(randomness, 2, labels)
         weights = torch.linspace(0, 1, stages, device=self.device).unsqueeze(1)
         slow = torch.lerp(ends[:1], ends[1:], weights)
         if condition is not None:
