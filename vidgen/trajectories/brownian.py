@@ -43,7 +43,7 @@ class BrownianPath:
     def __len__(self) -> int:
         return len(self._seeds)
 
-    def increment(self, begin: float, end: float) -> Float[Tensor, "batch size"]:
+    def increment(self, begin: int | float, end: int | float) -> Float[Tensor, "batch size"]:
         """W(end) − W(begin).
 
         Args:
@@ -64,7 +64,7 @@ class BrownianPath:
             self._blocks[block] = self._normal(block * _BLOCK, 0, _BLOCK)
         return self._blocks[block][:, row]
 
-    def _within(self, number: int, part: float) -> Tensor:
+    def _within(self, number: int, part: int | float) -> Tensor:
         """W(number + part) − W(number) for a part of a step in [0, 1)."""
         low, high = 0.0, 1.0
         before = self._like.new_zeros(len(self), self._size)

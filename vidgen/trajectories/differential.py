@@ -106,8 +106,9 @@ class DifferentialTrajectory(Trajectory):
         if not moments.isfinite().all():
             raise UserError(f"times {list(times)} are not all finite numbers of frames")
         near = moments.round()
-        nodes = torch.where((moments - near).abs() < _SAME_TIME, near, moments.trunc())
-        parts = torch.where(nodes == near, 0, moments - nodes)
+        on_node = (moments - near).abs() < _SAME_TIME
+        nodes = torch.where(on_node, near, moments.trunc())
+        parts = torch.where(on_node, 0, moments - nodes)
         with torch.autocast(latent.device.type, enabled=False):  # rounding would add up
             # Never less than float32, but float64 where it is given.
             start = self.initial(latent.to(torch.promote_types(latent.dtype, torch.float32)))

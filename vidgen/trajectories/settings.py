@@ -60,10 +60,6 @@ class DifferentialSettings:
     steps_per_frame: int | None = None
 
     def __post_init__(self) -> None:
-        if self.embedding is not None:
-            object.__setattr__(self, "embedding", tuple(self.embedding))  # JSON gives lists
-        if self.order not in (1, 2, 3):
-            raise ValueError(f"order is {self.order}; it must be 1, 2 or 3")
         if self.family == "sde" and self.order != 1:
             raise ValueError(f"order is {self.order}, but a stochastic equation has order 1")
         for name in ("hidden_dim", "steps_per_frame"):
