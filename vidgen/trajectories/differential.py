@@ -264,7 +264,7 @@ class NeuralSDE(DifferentialTrajectory):
             lambda begin, end: increments,
         )[:, 1]
 
-    def _refuse(self, steps: float) -> NoReturn:
+    def _refuse(self, steps: int | float) -> NoReturn:
         raise UserError(
             f"frame {steps / self.steps_per_frame:g} lies before frame 0, where the path of a "
             "stochastic equation begins; ask for times from 0 on, or train an ode"
