@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -43,19 +45,24 @@ def make_game(host: str, trajectory: Any) -> Any:
     return kind(**options, trajectory=trajectory)
 
 
+def batches_for(game: Any) -> Callable[[int], Iterator[tuple[torch.Tensor, torch.Tensor]]]:
+    """Endless clips of noise, a pure function of their number."""
+
+    def batches(first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for number in count(first):
+            generator = torch.Generator().manual_seed(number)
+            clips = torch.randint(0, 256, (4, *game.example_shape), generator=generator)
+            yield clips.to(torch.uint8), torch.zeros(4, dtype=torch.long)
+
+    return batches
+
+
 @pytest.mark.parametrize("trajectory", TRAJECTORIES.values(), ids=TRAJECTORIES.keys())
 @pytest.mark.parametrize("host", HOSTS)
 def test_every_host_plays_on_every_trajectory(tmp_path, host, trajectory):
     game = make_game(host, trajectory)
-
-    def batches(first: int) -> Any:
-        generator = torch.Generator().manual_seed(first)
-        while True:
-            clips = torch.randint(0, 256, (4, *game.example_shape), generator=generator)
-            yield clips.to(torch.uint8), torch.zeros(4, dtype=torch.long)
-
     before = {name: weight.clone() for name, weight in game.generator.named_parameters()}
-    assert fit(game, batches, TRAINING, tmp_path).step == 2
+    assert fit(game, batches_for(game), TRAINING, tmp_path).step == 2
     still = [n for n, weight in game.generator.named_parameters() if weight.equal(before[n])]
     assert not still, "weights that training does not reach"
 
@@ -80,6 +87,18 @@ def test_every_host_plays_on_every_trajectory(tmp_path, host, trajectory):
     assert loaded.describe() == game.describe()
     assert torch.equal(loaded.sample(SEEDS), clips)
     assert torch.equal(loaded.interpolate(SEEDS, 2), finer)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_interrupted_stochastic_run_equals_an_uninterrupted_one(tmp_path, host):
+    whole, begun, resumed = (make_game(host, "sde") for _ in range(3))
+    fit(whole, batches_for(whole), TRAINING, tmp_path / "whole")
+    fit(begun, batches_for(begun), replace(TRAINING, steps=1), tmp_path / "halves")
+    fit(resumed, batches_for(resumed), TRAINING, tmp_path / "halves")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+        if "diffusion" in name:
+            assert not torch.equal(value, begun.state_dict()[name]), name
 
 
 def check_continuous_time(game: Any, clips: torch.Tensor, stochastic: bool) -> None:

@@ -42,8 +42,8 @@ from vidgen.trajectories.brownian import BrownianPath
 from vidgen.trajectories.fields import InitialState, initialize_equation_
 from vidgen.trajectories.solvers import ordinary_states, stochastic_states
 
-_LONGEST_STEP = 0.025  # of the stochastic solver, in the article's time
-_SAME_TIME = 1e-6  # frames; a time this near to a node is the node's
+_LONGEST_STEP = 0.025  # of the stochastic solver, in the article's time; the authors' own
+_SAME_TIME = 1e-6  # steps; a time this near to a node is the node's
 
 
 class DifferentialTrajectory(Trajectory):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from vidgen import TGAN, DifferentialSettings, MoCoGAN
+from vidgen import TGAN, DifferentialSettings, MoCoGAN, VolumetricTGAN
 from vidgen.adversarial.described import build
 from vidgen.mocogan_generator import published_equation
 from vidgen.tgan_generator import EQUATION
@@ -171,6 +171,11 @@ def test_parts_that_do_not_fit_are_refused():
         DifferentialSettings().build(dense, 5, (4, 3, 3), 16)
     with pytest.raises(ValueError, match="field convolutional does not fit"):
         DifferentialSettings(field="convolutional").build(dense, 4, (4,), 16)
+
+
+def test_a_generator_without_a_trajectory_takes_none():
+    with pytest.raises(ValueError, match=r"leave game\.trajectory out"):
+        VolumetricTGAN(trajectory="ode1")
 
 
 def test_components_have_encoders_of_their_own():
