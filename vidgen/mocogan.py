@@ -79,7 +79,7 @@ class MoCoGAN(TrainedMoCoGAN):
         motion_dim: Size of a frame's motion code.
         noise_dim: Size of a frame's noise; `None` is `motion_dim`. An equation takes none.
         trajectory: A differential equation in the motion network's place, by its short name or in
-            full; `None` is the article's recurrent network.
+            full (a short name takes no further options); `None` is the article's recurrent network.
         generator_width: Channels before the generator's last layer.
         generator_activation: "relu" as in the code, "leaky_relu" as in the article.
         discriminator_width: Channels after both discriminators' first layer.

@@ -72,7 +72,8 @@ class TGAN(TrainedTGAN):
         slow_dim: Size of the slow latent z0, uniform over [-1, 1].
         fast_dim: Size of a frame's latent z1.
         trajectory: A differential equation in the temporal generator's place, by its short name
-            or in full; `None` is the article's temporal generator.
+            or in full (a short name takes no further options); `None` is the article's temporal
+            generator.
         temporal_width: Channels of the temporal generator's first layer.
         image_width: Channels of the image generator's bottom map.
         critic_width: Channels of the critic's first layer.

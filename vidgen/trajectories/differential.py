@@ -22,6 +22,7 @@ Where this differs from the paper
     - The stochastic equation takes 3 steps of 1/45 from frame to frame; the code takes 40 of 0.025
       a clip and interpolates its frames linearly between them.
     - Right-hand sides are always float32, in mixed precision too.
+    - Truncation shrinks the latent that an equation starts from, not the noise on its way.
 Written from the paper; no code was taken from the authors' repository.
 """
 

@@ -234,3 +234,9 @@ def test_initial_state_is_the_embedded_latent_and_frame_0():
     assert isinstance(trajectory.initial, InitialState)
     latent = torch.rand(2, 5)
     torch.testing.assert_close(trajectory(latent)[:, 0], trajectory.initial.embedding(latent))
+
+
+def test_finer_times_are_parts_of_frames_up_to_the_last_one():
+    assert finer_times(3, 2) == [0, 0.5, 1, 1.5, 2]
+    with pytest.raises(ValueError, match="factor is 0"):
+        finer_times(3, 0)
