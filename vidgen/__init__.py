@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vidgen.mocogan_image import ImageToVideoMoCoGAN
     from vidgen.tgan import TGAN
     from vidgen.tgan_volumetric import VolumetricTGAN
+    from vidgen.trajectories.settings import DifferentialSettings
     from vidgen.vgan import VGAN
     from vidgen.vgan_image import ImageVGAN
     from vidgen.video_autoencoder import VideoAutoencoder
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "TGAN",
     "VGAN",
+    "DifferentialSettings",
     "ImageToVideoMoCoGAN",
     "ImageVGAN",
     "MoCoGAN",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DifferentialSettings": "vidgen.trajectories.settings",
     "ImageToVideoMoCoGAN": "vidgen.mocogan_image",
     "MoCoGAN": "vidgen.mocogan",
     "OptimizerSettings": "vidgen.adversarial.optimizers",

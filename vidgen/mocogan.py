@@ -35,7 +35,7 @@ Written from the paper; no code was taken from the authors' repository (MIT).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -44,28 +44,26 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidgen.adversarial.blocks import initialize_
-from vidgen.adversarial.game import Batch, Game, Player, evaluation, fixed_statistics
-from vidgen.adversarial.latents import Randomness, SeedRandomness
+from vidgen.adversarial.game import Batch, Player, fixed_statistics
 from vidgen.adversarial.losses import LOSSES, LossName
 from vidgen.adversarial.optimizers import OptimizerSettings
-from vidgen.errors import UserError
 from vidgen.frames import ImageGenerator
 from vidgen.mocogan_generator import (
-    Labels,
+    ContinuousVideoGenerator,
     VideoGenerator,
     VideoLatents,
-    labels_by_frame,
     moments,
-    one_hot,
-    recombined,
+    published_equation,
 )
+from vidgen.mocogan_sampling import TrainedMoCoGAN
 from vidgen.trajectories.recurrent import RecurrentTrajectory
+from vidgen.trajectories.settings import DifferentialSettings, EquationName, named_equation
 from vidgen.window_discriminators import ImageDiscriminator, WindowDiscriminator
 
 ADAM = OptimizerSettings(weight_decay=1e-5)  # §4 and the authors' code
 
 
-class MoCoGAN(Game):
+class MoCoGAN(TrainedMoCoGAN):
     """Motion and content GAN: two judges, of frames and of clips, against one generator.
 
     Args:
@@ -79,7 +77,9 @@ class MoCoGAN(Game):
         category_weight: Weight of the category losses.
         content_dim: Size of a clip's content code.
         motion_dim: Size of a frame's motion code.
-        noise_dim: Size of a frame's noise; `None` is `motion_dim`.
+        noise_dim: Size of a frame's noise; `None` is `motion_dim`. An equation takes none.
+        trajectory: A differential equation in the motion network's place, by its short name or in
+            full (a short name takes no further options); `None` is the article's recurrent network.
         generator_width: Channels before the generator's last layer.
         generator_activation: "relu" as in the code, "leaky_relu" as in the article.
         discriminator_width: Channels after both discriminators' first layer.
@@ -110,6 +110,7 @@ class MoCoGAN(Game):
         content_dim: int = 50,
         motion_dim: int = 10,
         noise_dim: int | None = None,
+        trajectory: EquationName | DifferentialSettings | None = None,
         generator_width: int = 64,
         generator_activation: Literal["relu", "leaky_relu"] = "relu",
         discriminator_width: int = 64,
@@ -132,6 +133,8 @@ class MoCoGAN(Game):
         self.num_classes = 0 if category_mode == "infogan" else num_classes
         self.content_dim, self.motion_dim = content_dim, motion_dim
         self.noise_dim = motion_dim if noise_dim is None else noise_dim
+        if trajectory is not None:
+            self.noise_dim = 0
         self.video_lengths = [max(length, num_frames) for length in video_lengths or [num_frames]]
         self.loss = LOSSES[loss]
         self.optimizer = optimizer
@@ -139,11 +142,23 @@ class MoCoGAN(Game):
 
         told_motion = num_classes if category_to == "rnn" else 0
         code_dim = content_dim + (num_classes - told_motion) + motion_dim
-        self.generator = VideoGenerator(
-            RecurrentTrajectory(told_motion + self.noise_dim, motion_dim),
-            ImageGenerator(code_dim, frame_size, channels, generator_width, generator_activation),
-            category_to,
+        image = ImageGenerator(
+            code_dim, frame_size, channels, generator_width, generator_activation
         )
+        if trajectory is None:
+            motion = RecurrentTrajectory(told_motion + self.noise_dim, motion_dim)
+            self.generator = VideoGenerator(motion, image, category_to)
+        else:
+            if noise_dim or told_motion:
+                raise ValueError(
+                    "an equation (game.trajectory) is given no noise and no category frame by "
+                    "frame: leave noise_dim out, and set category_to to generator"
+                )
+            settings = named_equation(trajectory)
+            self.generator = ContinuousVideoGenerator(
+                settings.build(published_equation(settings), motion_dim, (motion_dim,), num_frames),
+                image,
+            )
         self.image_discriminator = None
         if image_discriminator != "none":
             self.image_discriminator = ImageDiscriminator(
@@ -171,6 +186,8 @@ class MoCoGAN(Game):
             )
         if initialization != "default":
             initialize_(self, initialization)
+            if isinstance(self.generator, ContinuousVideoGenerator):
+                self.generator.motion.initialize_()  # by torch's rule, as a recurrent cell
 
     # Equations 1 to 7, in the order in which the authors' code moves.
 
@@ -275,126 +292,3 @@ class MoCoGAN(Game):
 
     def _fake_latents(self, batch: Batch, num_frames: int) -> VideoLatents:
         return self.latents(self.randomness, len(batch), num_frames)
-
-    # What the trained game is for.
-
-    def sample(
-        self,
-        seeds: Sequence[int],
-        labels: Labels | None = None,
-        num_frames: int | None = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "batch channel time height width"]:
-        """Clips in [-1, 1] of any length; a longer clip of a seed begins with the shorter one.
-
-        `labels` holds one category a clip, or for each clip one category a frame; a seed keeps its
-        content and its noise under every label.
-        """
-        latents = self.latents(SeedRandomness(seeds), len(seeds), num_frames, labels, truncation)
-        return self.render(latents)
-
-    def latents(
-        self,
-        randomness: Randomness,
-        count: int,
-        num_frames: int | None = None,
-        labels: Labels | None = None,
-        truncation: float = 1.0,
-    ) -> VideoLatents:
-        """Latents of clips; those of fewer frames are the first of those of more.
-
-        Args:
-            randomness: Where the numbers come from.
-            count: Clips.
-            num_frames: Length; `None` is the trained one.
-            labels: One category a clip, or for each clip one a frame; `None` draws one a clip.
-            truncation: Factor of all normal numbers.
-
-        Raises:
-            UserError: A length below 1, or labels that the game does not have.
-        """
-        length = self.example_shape[1] if num_frames is None else num_frames
-        if length < 1:
-            raise UserError(f"a clip of {length} frames cannot be made; ask for 1 or more")
-        if labels is not None and not self.num_categories:
-            raise UserError("this game has no categories (game.num_classes is 0): give no labels")
-        content = randomness.normal(count, self.content_dim)
-        start = randomness.normal(count, self.motion_dim)
-        drawn = randomness.choice(count, torch.ones(max(self.num_categories, 1))).tolist()
-        # A draw a frame: torch's normal numbers of a longer tensor begin differently.
-        noise = [randomness.normal(count, self.noise_dim) for _ in range(length)]
-        normal = [truncation * part for part in (content, start, torch.stack(noise, dim=1))]
-        chosen = labels_by_frame(drawn if labels is None else labels, length)
-        if labels is not None:
-            self.check_labels(chosen.flatten())
-        categories = one_hot(chosen, self.num_categories)
-        return VideoLatents(*(part.to(self.device) for part in (*normal, categories)))
-
-    def check_labels(self, labels: Sequence[int] | Tensor) -> None:
-        """See `Game`; InfoGAN's categories, which the data knows nothing of, have bounds too."""
-        if self.num_classes or not self.num_categories:
-            return super().check_labels(labels)
-        values = labels.tolist() if isinstance(labels, Tensor) else list(labels)
-        wrong = [label for label in values if not 0 <= label < self.num_categories]
-        if wrong:
-            raise UserError(
-                f"category {wrong[0]} is outside 0 … {self.num_categories - 1}, those that the "
-                "game was told to find (game.num_classes)"
-            )
-
-    def render(self, latents: VideoLatents) -> Float[Tensor, "batch channel time height width"]:
-        """The clips of latents, in [-1, 1]; equal latents give equal frames, bit for bit."""
-        return self._drawn(latents, self.generator.path)
-
-    def _drawn(
-        self, latents: VideoLatents, codes_of: Callable[[VideoLatents], Tensor]
-    ) -> Float[Tensor, "batch channel time height width"]:
-        """Clip by clip: kernels round alike only for batches of one size."""
-        with evaluation(self):
-            clips = [codes_of(latents.clips([index])) for index in range(len(latents))]
-            return torch.cat([self.generator.draw_evenly(c, self.example_shape[1]) for c in clips])
-
-    def recombine(
-        self,
-        content_seeds: Sequence[int],
-        motion_seeds: Sequence[int],
-        num_frames: int | None = None,
-        labels: Labels | None = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "contents motions channel time height width"]:
-        """Every content in every motion (Figure 4b); `labels` are those of the motions.
-
-        Where the seeds agree, the clip is that of `sample`.
-        """
-        contents = self.latents(
-            SeedRandomness(content_seeds), len(content_seeds), num_frames, None, truncation
-        )
-        motions = self.latents(
-            SeedRandomness(motion_seeds), len(motion_seeds), num_frames, labels, truncation
-        )
-        clips = self.render(recombined(contents, motions))
-        return clips.unflatten(0, (len(contents), len(motions)))
-
-    def interpolate(
-        self,
-        seeds: Sequence[int],
-        factor: int,
-        labels: Labels | None = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "batch channel finer height width"]:
-        """Clips with `factor` times the frame rate: the path of motion codes is up-sampled.
-
-        Frames 0, factor, 2·factor, … are the frames of `sample`.
-        """
-        latents = self.latents(SeedRandomness(seeds), len(seeds), None, labels, truncation)
-        return self._drawn(latents, lambda one: self.generator.slowed_path(one, factor))
-
-    def window_scores(
-        self, clips: Float[Tensor, "batch channel time height width"]
-    ) -> Float[Tensor, "batch window"]:
-        """The video discriminator's mean score of every window of `num_frames` frames of clips.
-
-        A clip of K frames has K - num_frames + 1 windows.
-        """
-        with evaluation(self):
-            return self.video_discriminator.window_scores(clips, self.example_shape[1])

@@ -15,7 +15,9 @@ from vidgen.adversarial.latents import Randomness
 from vidgen.errors import UserError
 from vidgen.frames import ImageGenerator
 from vidgen.trajectories.base import upsample_trajectory
+from vidgen.trajectories.differential import DifferentialTrajectory, finer_times
 from vidgen.trajectories.recurrent import RecurrentTrajectory
+from vidgen.trajectories.settings import DifferentialSettings, PublishedEquation
 
 Labels = Sequence[int] | Sequence[Sequence[int]]
 
@@ -29,12 +31,15 @@ class VideoLatents:
         start: h(0), the motion network's state before the first frame.
         noise: ε, one a frame.
         categories: z_A, one-hot, one a frame; the last axis is empty without categories.
+        path_seeds: Seed of each clip's path, on the CPU; `None` unless a stochastic equation moves
+            them.
     """
 
     content: Float[Tensor, "batch content"]
     start: Float[Tensor, "batch motion"]
     noise: Float[Tensor, "batch time noise"]
     categories: Float[Tensor, "batch shown kinds"]  # shown differs from time in slow motion
+    path_seeds: Int[Tensor, " batch"] | None = None
 
     def __len__(self) -> int:
         return len(self.content)
@@ -60,7 +65,11 @@ class VideoLatents:
         """Those of some of the clips, in this order."""
         index = list(chosen) if not isinstance(chosen, slice) else chosen
         return VideoLatents(
-            self.content[index], self.start[index], self.noise[index], self.categories[index]
+            self.content[index],
+            self.start[index],
+            self.noise[index],
+            self.categories[index],
+            None if self.path_seeds is None else self.path_seeds[index],
         )
 
     def with_content_of(self, other: VideoLatents) -> VideoLatents:
@@ -133,7 +142,7 @@ class VideoGenerator(nn.Module):
 
     def __init__(
         self,
-        motion: RecurrentTrajectory,
+        motion: RecurrentTrajectory | DifferentialTrajectory,
         image: ImageGenerator,
         category_to: Literal["rnn", "generator"] = "rnn",
         begin_at_start: bool = False,
@@ -187,8 +196,56 @@ class VideoGenerator(nn.Module):
         return torch.cat([self.draw(part) for part in pieces], dim=2)[:, :, :length]
 
     def slowed_path(self, latents: VideoLatents, factor: int) -> Float[Tensor, "batch finer code"]:
-        """The codes at `factor` times the frame rate: motion codes are interpolated in time."""
-        finer = upsample_trajectory(self.unroll(latents), factor)
+        """The codes at `factor` times the frame rate."""
+        finer = self.unroll_finer(latents, factor)
         frames = torch.arange(finer.shape[1], device=finer.device) // factor
         spread = replace(latents, categories=latents.categories[:, frames])
         return self.codes(spread, finer)
+
+    def unroll_finer(
+        self, latents: VideoLatents, factor: int
+    ) -> Float[Tensor, "batch finer motion"]:
+        """Motion codes at `factor` times the frame rate, on lines between those of frames."""
+        return upsample_trajectory(self.unroll(latents), factor)
+
+
+class ContinuousVideoGenerator(VideoGenerator):
+    """The same with a differential equation as motion network: it knows every time.
+
+    The first frame's code is the initial state, which the start becomes; noise has no part in it.
+
+    Args:
+        motion: The equation.
+        image: G_I; it is told the categories, if there are any.
+    """
+
+    def __init__(self, motion: DifferentialTrajectory, image: ImageGenerator) -> None:
+        super().__init__(motion, image, "generator")
+        self.motion: DifferentialTrajectory
+
+    def unroll(self, latents: VideoLatents) -> Float[Tensor, "batch time motion"]:
+        """z_M, the motion codes of all frames."""
+        return self.motion(latents.start, latents.num_frames, latents.path_seeds)
+
+    def unroll_finer(
+        self, latents: VideoLatents, factor: int
+    ) -> Float[Tensor, "batch finer motion"]:
+        """Motion codes at `factor` times the frame rate, where the equation has them."""
+        times = finer_times(latents.num_frames, factor)
+        return self.motion.at(latents.start, times, latents.path_seeds)
+
+    def path_at(
+        self, latents: VideoLatents, times: Sequence[int | float]
+    ) -> Float[Tensor, "batch time code"]:
+        """The codes at times in frames; `latents` have as many frames as there are times."""
+        return self.codes(latents, self.motion.at(latents.start, times, latents.path_seeds))
+
+
+def published_equation(settings: DifferentialSettings) -> PublishedEquation:
+    """What Gordon and Parde (2020) ran in MoCoGAN's place wherever the settings leave it open.
+
+    An embedding goes only with the narrow right-hand sides of an ordinary equation of order 1.
+    """
+    narrow = settings.field in ("single_layer", "two_layers")
+    embedded = narrow and settings.family == "ode" and settings.order == 1
+    return PublishedEquation("equal_parameters", 49, embedding=(64,) if embedded else ())

@@ -32,13 +32,11 @@ Written from the paper; no code was taken from the authors' repository (MIT).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vidgen.adversarial.blocks import Initialization, initialize_, spectrally_normalized
 from vidgen.adversarial.constraints import (
@@ -46,74 +44,24 @@ from vidgen.adversarial.constraints import (
     clip_singular_values_,
     clip_weights_,
 )
-from vidgen.adversarial.game import Batch, Game, Player, evaluation, fixed_statistics
-from vidgen.adversarial.latents import Randomness, SeedRandomness
+from vidgen.adversarial.game import Batch, Player, fixed_statistics
 from vidgen.adversarial.losses import LOSSES, LossName
 from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.discriminators import VideoDiscriminator
-from vidgen.errors import UserError
 from vidgen.frames import BranchedImageGenerator
-from vidgen.trajectories.base import Trajectory, upsample_trajectory
+from vidgen.tgan_generator import EQUATION, ContinuousVideoGenerator, VideoGenerator
+from vidgen.tgan_sampling import TrainedTGAN
 from vidgen.trajectories.deconvolution import TemporalDeconvolution
-
-# Figure 1 in code -----------------------------------------------------------------------------
+from vidgen.trajectories.settings import (
+    DifferentialSettings,
+    EquationName,
+    named_equation,
+)
 
 RMSPROP = OptimizerSettings(rule="rmsprop", learning_rate=5e-5)  # §6.2
 
 
-class VideoGenerator(nn.Module):
-    """Slow latent → fast latents → frames.
-
-    Args:
-        temporal: The temporal generator.
-        image: The image generator; its branches take the slow latent (if `slow_to_frames`), the
-            fast latent and the one-hot label (if the game has classes), in this order.
-        slow_to_frames: Show the slow latent to the image generator; without it a frame knows only
-            its fast latent, the article's "G1(z1) only".
-    """
-
-    def __init__(
-        self, temporal: Trajectory, image: BranchedImageGenerator, slow_to_frames: bool
-    ) -> None:
-        super().__init__()
-        self.temporal = temporal
-        self.image = image
-        self.slow_to_frames = slow_to_frames
-
-    def forward(
-        self,
-        slow: Float[Tensor, "batch slow"],
-        labels: Float[Tensor, "batch kinds"] | None = None,
-    ) -> Float[Tensor, "batch channel time height width"]:
-        """Clips in (-1, 1)."""
-        return self.draw(slow, self.unroll(slow, labels), labels)
-
-    def unroll(
-        self,
-        slow: Float[Tensor, "batch slow"],
-        labels: Float[Tensor, "batch kinds"] | None = None,
-    ) -> Float[Tensor, "batch time fast"]:
-        """Fast latents of all frames."""
-        return self.temporal(slow if labels is None else torch.cat([slow, labels], dim=1))
-
-    def draw(
-        self,
-        slow: Float[Tensor, "batch slow"],
-        fast: Float[Tensor, "batch time fast"],
-        labels: Float[Tensor, "batch kinds"] | None = None,
-    ) -> Float[Tensor, "batch channel time height width"]:
-        """Frames of a trajectory; the batch of images is video by video, frame index fastest."""
-        batch, frames, _ = fast.shape
-        latents = [fast.flatten(0, 1)]  # (B·T, fast)
-        if self.slow_to_frames:
-            latents.insert(0, slow.repeat_interleave(frames, dim=0))
-        if labels is not None:
-            latents.append(labels.repeat_interleave(frames, dim=0))
-        images = self.image(*latents)  # (B·T, C, H, W)
-        return images.unflatten(0, (batch, frames)).transpose(1, 2)  # (B, C, T, H, W)
-
-
-class TGAN(Game):
+class TGAN(TrainedTGAN):
     """Temporal GAN: a critic of clips against a temporal and an image generator.
 
     Args:
@@ -123,6 +71,9 @@ class TGAN(Game):
         num_classes: Classes it is conditioned on; 0 is unconditional.
         slow_dim: Size of the slow latent z0, uniform over [-1, 1].
         fast_dim: Size of a frame's latent z1.
+        trajectory: A differential equation in the temporal generator's place, by its short name
+            or in full (a short name takes no further options); `None` is the article's temporal
+            generator.
         temporal_width: Channels of the temporal generator's first layer.
         image_width: Channels of the image generator's bottom map.
         critic_width: Channels of the critic's first layer.
@@ -153,6 +104,7 @@ class TGAN(Game):
         num_classes: int = 0,
         slow_dim: int = 100,
         fast_dim: int = 100,
+        trajectory: EquationName | DifferentialSettings | None = None,
         temporal_width: int = 512,
         image_width: int = 512,
         critic_width: int = 64,
@@ -175,6 +127,7 @@ class TGAN(Game):
             raise ValueError("order generator_first shares one batch of fakes: critic_moves is 1")
         self.example_shape = (channels, num_frames, frame_size, frame_size)
         self.num_classes, self.slow_dim = num_classes, slow_dim
+        self.trajectory = None if trajectory is None else named_equation(trajectory)
         self.constraint, self.clip_every, self.weight_limit = constraint, clip_every, weight_limit
         self.order, self.critic_moves = order, critic_moves
         self.loss = LOSSES[loss]
@@ -211,19 +164,21 @@ class TGAN(Game):
         channels, num_frames, frame_size, _ = self.example_shape
         condition = [self.num_classes] if self.num_classes else []
         dims = [self.slow_dim] * slow_to_frames + [fast_dim] + condition
-        return VideoGenerator(
-            TemporalDeconvolution(
-                self.slow_dim + self.num_classes, fast_dim, num_frames, temporal_width, shift
-            ),
-            BranchedImageGenerator(dims, frame_size, channels, image_width),
-            slow_to_frames,
-        )
+        image = BranchedImageGenerator(dims, frame_size, channels, image_width)
+        latent_dim = self.slow_dim + self.num_classes
+        if self.trajectory is not None:
+            equation = self.trajectory.build(EQUATION, latent_dim, (fast_dim,), num_frames)
+            return ContinuousVideoGenerator(equation, image, slow_to_frames)
+        temporal = TemporalDeconvolution(latent_dim, fast_dim, num_frames, temporal_width, shift)
+        return VideoGenerator(temporal, image, slow_to_frames)
 
     def _initialize(self, rule: Initialization) -> None:
         initialize_(self.generator, rule)
         initialize_(self.critic, rule)
         if rule != "dcgan_normal" and isinstance(self.generator, VideoGenerator):
             initialize_(self.generator.image, "uniform")  # §6.2
+        if isinstance(self.generator, ContinuousVideoGenerator):
+            self.generator.temporal.initialize_()  # by its own article's rule
         if self.constraint == "spectral":
             spectrally_normalized(self.critic)
 
@@ -270,7 +225,8 @@ class TGAN(Game):
 
     def _fakes(self, batch: Batch, labels: Tensor | None) -> Tensor:
         slow = self.randomness.uniform(len(batch), self.slow_dim)
-        return self.generator(slow.to(batch.real.device), labels)
+        paths = self._paths(self.randomness, len(batch))
+        return self.generator(slow.to(batch.real.device), labels, *paths)
 
     def _condition(self, batch: Batch) -> Float[Tensor, "batch kinds"] | None:
         if not self.num_classes:
@@ -287,96 +243,3 @@ class TGAN(Game):
         if self.constraint == "singular_values" and step % self.clip_every == 0:
             clip_singular_values_(self.critic)
             clip_norm_scales_(self.critic)
-
-    def _one_hot(self, labels: Int[Tensor, " batch"]) -> Float[Tensor, "batch kinds"]:
-        return functional.one_hot(labels.to(self.device), self.num_classes).float()
-
-    # What the trained game is for.
-
-    def sample(
-        self,
-        seeds: Sequence[int],
-        labels: Sequence[int] | None = None,
-        num_frames: int | None = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "batch channel time height width"]:
-        """Clips in [-1, 1]; `truncation` shrinks the uniform slow latent towards 0.
-
-        Raises:
-            UserError: More frames are asked than the temporal generator makes.
-        """
-        longest = self.example_shape[1]
-        wanted = longest if num_frames is None else num_frames
-        if not 1 <= wanted <= longest:
-            raise UserError(
-                f"this model makes 1 to {longest} frames, not {wanted}; for more frames of the "
-                "same motion use the interpolate command"
-            )
-        slow, condition = self.latents(SeedRandomness(seeds), len(seeds), labels, truncation)
-        with evaluation(self):
-            return self.generator(slow, condition)[:, :, :wanted]
-
-    def latents(
-        self,
-        randomness: Randomness,
-        count: int,
-        labels: Sequence[int] | None = None,
-        truncation: float = 1.0,
-    ) -> tuple[Float[Tensor, "count slow"], Float[Tensor, "count kinds"] | None]:
-        """Slow latents and one-hot labels; labels not given are drawn as training met them."""
-        slow = (truncation * randomness.uniform(count, self.slow_dim)).to(self.device)
-        if not self.num_classes:
-            return slow, None
-        if labels is None:
-            chosen = randomness.choice(count, self.label_counts + 1e-6)
-        else:
-            self.check_labels(labels)
-            chosen = torch.tensor(list(labels))
-        return slow, self._one_hot(chosen)
-
-    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
-        """Fresh clips as training makes them, for the moments of averaged weights."""
-        return self.generator(*self.latents(self.randomness, count))
-
-    def interpolate(
-        self,
-        seeds: Sequence[int],
-        factor: int,
-        labels: Sequence[int] | None = None,
-        truncation: float = 1.0,
-    ) -> Float[Tensor, "batch channel finer height width"]:
-        """Clips with `factor` times the frame rate: the fast latents are up-sampled (§5.1).
-
-        Frames 0, factor, 2·factor, … are the frames of `sample`.
-        """
-        generator = self._temporal_generator()
-        slow, condition = self.latents(SeedRandomness(seeds), len(seeds), labels, truncation)
-        with evaluation(self):
-            fast = upsample_trajectory(generator.unroll(slow, condition), factor)
-            return generator.draw(slow, fast, condition)
-
-    def walk(
-        self, seed_a: int, seed_b: int, stages: int, label: int | None = None
-    ) -> Float[Tensor, "stages channel time height width"]:
-        """Clips of slow latents on the straight line between those of two seeds."""
-        labels = None if label is None else [label, label]
-        ends, condition = self.latents(SeedRandomness([seed_a, seed_b]), 2, labels)
-        weights = torch.linspace(0, 1, stages, device=self.device).unsqueeze(1)
-        slow = torch.lerp(ends[:1], ends[1:], weights)
-        if condition is not None:
-            condition = condition[:1].expand(stages, -1)
-        with evaluation(self):
-            return self.generator(slow, condition)
-
-    def _temporal_generator(self) -> VideoGenerator:
-        if not isinstance(self.generator, VideoGenerator):
-            raise UserError("this model has no trajectory of latents, so it cannot interpolate")
-        return self.generator
-
-    def from_pixels(self, pixels: UInt8[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        """(x − 128) / 128, so the range is [-1, 127/128] (authors' code)."""
-        return (pixels.float() - 128) / 128
-
-    def to_pixels(self, examples: Float[Tensor, "batch ..."]) -> UInt8[Tensor, "batch ..."]:
-        """The inverse of `from_pixels`, rounded and clipped."""
-        return (examples.float() * 128 + 128).round().clamp(0, 255).to(torch.uint8)

@@ -69,6 +69,8 @@ class VolumetricTGAN(TGAN):
     ) -> nn.Module:
         if self.example_shape[1:] != (16, 64, 64):
             raise ValueError("VolumetricTGAN makes 16 frames of 64 pixels and nothing else")
+        if self.trajectory is not None:
+            raise ValueError("VolumetricTGAN has no trajectory: leave game.trajectory out")
         return VolumetricGenerator(
             self.slow_dim + self.num_classes, self.example_shape[0], image_width
         )
