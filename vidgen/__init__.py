@@ -1,4 +1,4 @@
-"""Generative adversarial networks for video: VGAN, TGAN, MoCoGAN, TGANv2, and the games that train them.
+"""Generative adversarial networks for video: the papers' games and what trains them.
 
 The names below are imported when first used, so that `python -m vidgen --help` does not wait
 for torch. They are also the only classes that a checkpoint may name.
