@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidgen.adversarial.blocks import CONVOLUTIONS, glorot_
+from vidgen.adversarial.blocks import glorot_
 
 SingletonPool = Literal["pad", "skip"]
 
@@ -61,8 +61,9 @@ class ResidualDiscriminator(nn.Module):
         maps = self.first(sample)
         for block in self.blocks:
             maps = block(maps)
-        features = functional.relu(maps).flatten(2).sum(2, dtype=torch.float32)  # (B, 1024)
         # In half precision the scores of real and fake would often be the same number.
+        exact = torch.promote_types(maps.dtype, torch.float32)
+        features = functional.relu(maps).flatten(2).sum(2, dtype=exact)  # (B, 1024)
         with torch.autocast(features.device.type, enabled=False):
             scores = self.score(features).squeeze(1)
             if self.classes is None:
@@ -130,14 +131,31 @@ class DownBlock(nn.Module):
         return inner + halved(self.shortcut(maps), self.singleton_pool)
 
 
+class SoundConv3d(nn.Conv3d):
+    """A 3×3×3 convolution whose weights' gradient is right in bfloat16 on CPUs too.
+
+    There oneDNN gives garbage for maps of 2 frames that it is to pad itself (torch 2.13, AVX-512).
+    """
+
+    def forward(
+        self, input: Float[Tensor, "batch before time height width"]
+    ) -> Float[Tensor, "batch after time height width"]:
+        """The convolution with padding 1."""
+        half = input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if not half or input.shape[2] != 2:
+            return super().forward(input)
+        padded = functional.pad(input, (0, 0, 0, 0, 1, 1))
+        return functional.conv3d(padded, self.weight, self.bias, padding=(0, 1, 1))
+
+
 def _convolutions(dimensions: Literal[2, 3], widths: Sequence[int]) -> list[nn.Module]:
     """Two 3×3 convolutions in a row and the 1×1 shortcut around them."""
-    kind, gain = CONVOLUTIONS[dimensions], math.sqrt(2)
+    kind, gain = SoundConv3d if dimensions == 3 else nn.Conv2d, math.sqrt(2)
     before, between, after = widths
     return [
-        glorot_(kind(before, between, 3, padding=1), gain),  # pyright: ignore[reportCallIssue]
-        glorot_(kind(between, after, 3, padding=1), gain),  # pyright: ignore[reportCallIssue]
-        glorot_(kind(before, after, 1)),  # pyright: ignore[reportCallIssue]
+        glorot_(kind(before, between, 3, padding=1), gain),
+        glorot_(kind(between, after, 3, padding=1), gain),
+        glorot_((nn.Conv3d if dimensions == 3 else nn.Conv2d)(before, after, 1)),
     ]
 
 

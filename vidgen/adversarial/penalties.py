@@ -33,9 +33,9 @@ def r1_penalty(
     Args:
         scores: Made of `samples`, which required gradients, sample by sample: no score may depend
             on another sample, as it would with BatchNorm.
-        samples: Real or generated.
+        samples: Real or generated, in float32 at least.
         reduction: Over the batch; within a sample it is always the sum.
     """
     (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
-    squares = gradient.float().square().flatten(1).sum(1)
+    squares = gradient.square().flatten(1).sum(1)
     return squares.sum() if reduction == "sum" else squares.mean()
