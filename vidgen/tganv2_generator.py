@@ -147,7 +147,7 @@ class VideoGenerator(nn.Module):
         skip_equal_shortcut: bool = False,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        self.num_classes, self.every_level = num_classes, every_level
         self.trajectory = trajectory
         self.levels = nn.ModuleList()
         first = 0
