@@ -1,6 +1,7 @@
 """TGANv2's sparse training: from level to level fewer frames, of generated and of real clips.
 
-Source: TGANv2 (Saito et al., 2020), §3.2. At 16 frames of 192 pixels and rates 2, 2, 2:
+Source: TGANv2 (Saito et al., 2020), §4.1, equation 9, and §4.4. At 16 frames of 192 pixels
+and rates 2, 2, 2:
 
     level        1      2      3      4
     resolution   24     48     96     192

@@ -25,6 +25,7 @@ Where this differs from the paper
     - The shortcut of every up-sampling block has a convolution (code); figure 4 leaves it out where
       the channels agree (`skip_equal_shortcut`).
     - The latent enters at the first frame only, as a map; then the ConvLSTM's input is zero (code).
+      It does not join the maps of the frames, as §3.3 has it; figures and costs speak against that.
     - Offsets are drawn below min(s, frames), as in the article; the code's can keep no frame. Rates
       that would keep unequal numbers of frames are refused.
     - Adam's ε is the code's 8e-8; the article does not say.
@@ -55,7 +56,7 @@ from vidgen.tganv2_generator import VideoGenerator
 from vidgen.tganv2_sampling import DenseSampling
 from vidgen.trajectories.convlstm import ConvLSTM
 
-ADAM = OptimizerSettings(  # §4.3; ε is the code's
+ADAM = OptimizerSettings(  # §5.2; ε is the code's
     rule="adam", learning_rate=1e-4, betas=(0.0, 0.9), epsilon=8e-8, schedule="linear"
 )
 SMALLEST = 64  # pixels that six doublings make of one
@@ -144,7 +145,7 @@ class TGANv2(DenseSampling):
         del kind  # there is one so far
         return ConvLSTM(self.latent_dim + self.num_classes, channels, size)
 
-    # Equations 7 to 10, in the order in which the authors' code moves.
+    # Equations 6, 7 and 10, in the order in which the authors' code moves.
 
     def players(self) -> list[Player]:
         """Generator and discriminators, in the chosen order."""
@@ -174,7 +175,7 @@ class TGANv2(DenseSampling):
         return {"adversarial": self.loss.generator(scores)}
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Real levels against fake ones, and the gradients that the real ones meet."""
+        """Real levels against fake ones, and the real ones' gradients (equation 10)."""
         labels = self._labels(batch)
         fakes = [batch.made.pop(name) for name in sorted(batch.made) if name.startswith("fake_")]
         if not fakes:
@@ -214,7 +215,7 @@ class TGANv2(DenseSampling):
     def _combined(self, scores: list[Tensor]) -> Float[Tensor, " logits"]:
         return torch.cat(scores) if self.combine == "concat" else torch.stack(scores).sum(0)
 
-    # §3.2: generated clips of a batch share their offsets, real ones each draw their own.
+    # §4.1, §4.4: a batch's fakes share their offsets, as in the code; real clips draw their own.
 
     def _fakes(self, count: int, labels: Tensor | None) -> list[Tensor]:
         latent = self.randomness.uniform(count, self.latent_dim).to(self.device)

@@ -51,6 +51,8 @@ class DenseSampling(Game):
     ) -> list[Float[Tensor, "batch channel time _ _"]]:
         """All frames of clips at each of the four resolutions, lowest first; the last is `sample`.
 
+        They should agree (§5.6).
+
         Raises:
             UserError: The model renders the highest level only.
         """
@@ -74,7 +76,7 @@ class DenseSampling(Game):
     def walk(
         self, seed_a: int, seed_b: int, stages: int, label: int | None = None
     ) -> Float[Tensor, "stages channel time height width"]:
-        """Clips of latents on the straight line between those of two seeds."""
+        """Clips of latents on the straight line between those of two seeds (§5.5)."""
         labels = None if label is None else [label, label]
         ends, classes = self._seeded([seed_a, seed_b], labels)
         weights = torch.linspace(0, 1, stages, device=self.device).unsqueeze(1)

@@ -1,6 +1,6 @@
 """TGANv2's temporal generator: a convolutional LSTM walks through feature maps by itself.
 
-Source: TGANv2 (Saito et al., 2020), §3.3 and the authors' code, at 192 pixels:
+Source: TGANv2 (Saito et al., 2020), §4.1 and the authors' code, at 192 pixels:
 latent (256) → linear → 1024×3×3 → ConvLSTM → 1024×3×3 for each of 16 frames.
 """
 
