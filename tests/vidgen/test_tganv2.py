@@ -331,3 +331,9 @@ def test_optimizers_can_differ():
     game = make_game(discriminator_optimizer=own)
     rates = {player.name: player.optimizer.learning_rate for player in game.players()}
     assert rates == {"generator": 1e-4, "discriminator": 3e-4}
+
+
+def test_a_look_without_gradients_leaves_r1_out():
+    with torch.no_grad():
+        terms = make_game().discriminator_loss(make_batch())
+    assert set(terms) == {"adversarial"}
