@@ -14,9 +14,11 @@ _TINY_TGAN = ["num_frames=4", "frame_size=16", "temporal_width=16", "image_width
 _TINY_VGAN = ["num_frames=16", "frame_size=16", "width=2", "discriminator_width=2"]
 _TINY_AUTOENCODER = [*_TINY_VGAN[:-1], "latent_dim=4", "num_components=2"]
 _TINY_MOCOGAN = ["num_frames=16", "frame_size=16", "generator_width=2", "discriminator_width=2"]
+_TINY_TGANV2 = ["num_frames=8", "frame_size=64", "widths=[4,4,4,4,4,4,4]", "discriminator_width=2"]
 
 TINY_GAMES = {
     "TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
+    "TGANv2": [f"--game.{option}" for option in _TINY_TGANV2],
     "VGAN": [f"--game.{option}" for option in _TINY_VGAN],
     "MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
     "ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],

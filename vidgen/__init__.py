@@ -1,4 +1,4 @@
-"""Generative adversarial networks for video: VGAN and TGAN, and the games that train them.
+"""Generative adversarial networks for video: the papers' games and what trains them.
 
 The names below are imported when first used, so that `python -m vidgen --help` does not wait
 for torch. They are also the only classes that a checkpoint may name.
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vidgen.mocogan_image import ImageToVideoMoCoGAN
     from vidgen.tgan import TGAN
     from vidgen.tgan_volumetric import VolumetricTGAN
+    from vidgen.tganv2 import TGANv2
     from vidgen.trajectories.settings import DifferentialSettings
     from vidgen.vgan import VGAN
     from vidgen.vgan_image import ImageVGAN
@@ -29,6 +30,7 @@ __all__ = [
     "ImageVGAN",
     "MoCoGAN",
     "OptimizerSettings",
+    "TGANv2",
     "VideoAutoencoder",
     "VolumetricTGAN",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "MoCoGAN": "vidgen.mocogan",
     "OptimizerSettings": "vidgen.adversarial.optimizers",
     "TGAN": "vidgen.tgan",
+    "TGANv2": "vidgen.tganv2",
     "VGAN": "vidgen.vgan",
     "ImageVGAN": "vidgen.vgan_image",
     "VideoAutoencoder": "vidgen.video_autoencoder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrizations import spectral_norm
 
+Layer = TypeVar("Layer", bound=nn.Module)
 Initialization = Literal["he_normal", "lecun_normal", "uniform", "dcgan_normal"]
 
 CONVOLUTIONS: dict[int, type[_ConvNd]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -125,6 +126,14 @@ def initialize_(module: nn.Module, rule: Initialization) -> None:
             draw(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+def glorot_(layer: Layer, gain: float = 1.0) -> Layer:
+    """The same layer with Glorot-uniform weights, times a gain, and biases of 0."""
+    nn.init.xavier_uniform_(cast(Tensor, layer.weight), gain)
+    if isinstance(getattr(layer, "bias", None), Tensor):
+        nn.init.zeros_(cast(Tensor, layer.bias))
+    return layer
 
 
 def _fan_in_normal(gain: float) -> Callable[[Tensor], object]:

@@ -32,6 +32,10 @@ class Randomness(Protocol):
         """Indices drawn with these weights, which need not sum to 1."""
         ...
 
+    def shared_index(self, kinds: int) -> int:
+        """One index below `kinds`, the same for all samples, in all processes."""
+        ...
+
 
 class StepRandomness:
     """The stream of one training step, shared by all processes.
@@ -69,6 +73,10 @@ class StepRandomness:
         )
         return self._own(whole, count)
 
+    def shared_index(self, kinds: int) -> int:
+        """See `Randomness`."""
+        return int(torch.randint(kinds, (), generator=self._generator))
+
     def _own(self, whole: Tensor, count: int) -> Tensor:
         return whole[self.rank * count : (self.rank + 1) * count]
 
@@ -97,6 +105,10 @@ class SeedRandomness:
         return torch.cat(
             [torch.multinomial(weights, 1, True, generator=g) for g in self._rows(count)]
         )
+
+    def shared_index(self, kinds: int) -> int:
+        """Refused: a seed's sample must not depend on the others of its batch."""
+        raise ValueError("samples that have seeds of their own share no random numbers")
 
     def _rows(self, count: int) -> list[torch.Generator]:
         if count != len(self._generators):

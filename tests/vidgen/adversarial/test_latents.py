@@ -115,3 +115,20 @@ def test_a_choice_follows_its_weights(stream: Randomness):
 def test_as_many_samples_as_seeds():
     with pytest.raises(ValueError, match="3 samples asked of 2 seeds"):
         SeedRandomness([1, 2]).normal(3)
+
+
+def test_a_shared_index_is_the_same_in_all_processes_and_takes_every_value():
+    ranks = [StepRandomness(7, rank, 3) for rank in range(3)]
+    met = []
+    for step in range(60):
+        for stream in ranks:
+            stream.turn_to(step)
+        drawn = {stream.shared_index(4) for stream in ranks}
+        assert len(drawn) == 1
+        met += drawn
+    assert set(met) == {0, 1, 2, 3}
+
+
+def test_samples_with_seeds_of_their_own_share_no_index():
+    with pytest.raises(ValueError, match="share no random numbers"):
+        SeedRandomness([1, 2]).shared_index(4)
