@@ -11,19 +11,28 @@ import pytest
 import torch
 
 from tests.tiny import TINY
-from vidgen import TGAN, DifferentialSettings, MoCoGAN
+from vidgen import TGAN, DifferentialSettings, MoCoGAN, TGANv2
 from vidgen.adversarial.checkpoints import load_game
 from vidgen.adversarial.latents import SeedRandomness
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.adversarial.training import fit
 from vidgen.errors import UserError
 
+TINY_TGANV2 = {
+    "frame_size": 64,
+    "num_frames": 8,
+    "widths": [6, 4, 4, 2, 2, 2, 2],
+    "discriminator_width": 1,
+    "latent_dim": 4,
+    "singleton_pool": "skip",
+}
 TINY_MOCOGAN = {"frame_size": 16, "generator_width": 2, "discriminator_width": 2, "motion_dim": 5}
 
 # Name of a host: its class and the options that make it small.
 HOSTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tgan": (TGAN, {**TINY, "slow_dim": 6, "fast_dim": 5}),
     "mocogan": (MoCoGAN, TINY_MOCOGAN),
+    "tganv2": (TGANv2, TINY_TGANV2),
 }
 TRAJECTORIES = {
     "own": None,
@@ -31,7 +40,7 @@ TRAJECTORIES = {
     "ode2": "ode2",
     "ode3": "ode3",
     "sde": "sde",
-    "top": DifferentialSettings(order=3, drive="top", field="two_layers", final_tanh=True),
+    "top": DifferentialSettings(order=3, drive="top"),
 }
 TRAINING = TrainingSettings(
     steps=2, batch_size=4, save_every=2, sample_every=0, log_every=1, accelerator="cpu"

@@ -52,9 +52,11 @@ from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.adversarial.penalties import Reduction, r1_penalty
 from vidgen.residual_discriminators import ResidualDiscriminator, SingletonPool
 from vidgen.subsampling import FrameSubsampling, sparse_levels
-from vidgen.tganv2_generator import VideoGenerator
+from vidgen.tganv2_generator import EQUATION, VideoGenerator
 from vidgen.tganv2_sampling import DenseSampling
 from vidgen.trajectories.convlstm import ConvLSTM
+from vidgen.trajectories.differential import DifferentialTrajectory
+from vidgen.trajectories.settings import DifferentialSettings, EquationName, named_equation
 
 ADAM = OptimizerSettings(  # §5.2; ε is the code's
     rule="adam", learning_rate=1e-4, betas=(0.0, 0.9), epsilon=8e-8, schedule="linear"
@@ -71,7 +73,8 @@ class TGANv2(DenseSampling):
         channels: 3 for colour, 1 for grey.
         num_classes: Classes it is conditioned on; 0 is unconditional.
         latent_dim: Size of the latent, uniform over [-1, 1].
-        trajectory: What moves the latent through time.
+        trajectory: A differential equation in the ConvLSTM's place, by its short name or in full;
+            `None` is the ConvLSTM.
         widths: Channels of the trajectory's maps and after each of the six up-sampling blocks.
         discriminator_width: Channels of a discriminator's first block; doubled by each of five.
         rates: Of the frames at level 1, 2 and 3 every so many-th goes on to the next; 1 is all.
@@ -97,7 +100,7 @@ class TGANv2(DenseSampling):
         channels: Literal[1, 3] = 3,
         num_classes: int = 0,
         latent_dim: int = 256,
-        trajectory: Literal["convlstm"] = "convlstm",
+        trajectory: EquationName | DifferentialSettings | None = None,
         widths: Sequence[int] = (1024, 512, 256, 128, 64, 32, 32),
         discriminator_width: int = 64,
         rates: Sequence[int] = (2, 2, 2),
@@ -141,9 +144,14 @@ class TGANv2(DenseSampling):
             self.frame_discriminator = ResidualDiscriminator(2, *judge)
         self.register_buffer("label_counts", torch.zeros(max(num_classes, 1)))
 
-    def _trajectory(self, kind: Literal["convlstm"], channels: int, size: int) -> nn.Module:
-        del kind  # there is one so far
-        return ConvLSTM(self.latent_dim + self.num_classes, channels, size)
+    def _trajectory(
+        self, equation: EquationName | DifferentialSettings | None, channels: int, size: int
+    ) -> ConvLSTM | DifferentialTrajectory:
+        latent_dim = self.latent_dim + self.num_classes
+        if equation is None:
+            return ConvLSTM(latent_dim, channels, size)
+        shape, num_frames = (channels, size, size), self.example_shape[1]
+        return named_equation(equation).build(EQUATION, latent_dim, shape, num_frames)
 
     # Equations 6, 7 and 10, in the order in which the authors' code moves.
 
@@ -219,9 +227,10 @@ class TGANv2(DenseSampling):
 
     def _fakes(self, count: int, labels: Tensor | None) -> list[Tensor]:
         latent = self.randomness.uniform(count, self.latent_dim).to(self.device)
+        paths = self.generator.draw_paths(self.randomness, count)
         offsets = [self.randomness.shared_index(n) for n in self.subsampling.num_offsets]
         kept = self.subsampling.slices(offsets)
-        return self.generator(latent, self.example_shape[1], labels, kept)
+        return self.generator(latent, self.example_shape[1], labels, kept, paths)
 
     def fakes(self, count: int) -> Float[Tensor, "count channel _ height width"]:
         """Fresh sparse clips as training makes them, for the moments of averaged weights."""

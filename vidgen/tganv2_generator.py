@@ -25,8 +25,15 @@ from torch.nn import functional
 
 from vidgen.adversarial.blocks import glorot_, initialize_
 from vidgen.adversarial.conditioning import ConditionalBatchNorm
+from vidgen.adversarial.latents import Randomness
+from vidgen.trajectories.brownian import path_seeds
+from vidgen.trajectories.convlstm import ConvLSTM
+from vidgen.trajectories.differential import DifferentialTrajectory
+from vidgen.trajectories.settings import PublishedEquation
 
 EPSILON = 2e-5  # of every BatchNorm, as in the authors' code
+# The equation in the place of the ConvLSTM, as Gordon and Parde (2020) ran it.
+EQUATION = PublishedEquation("convolutional", 0, glorot=True)
 BLOCKS_OF_LEVELS = (3, 1, 1, 1)  # three doublings at level 1, one at each other
 
 
@@ -129,7 +136,7 @@ class VideoGenerator(nn.Module):
     """One latent a video → clips at four resolutions.
 
     Args:
-        trajectory: From latents and a number of frames to one feature map a frame.
+        trajectory: From latents and a number of frames, or times, to one feature map a frame.
         widths: Channels of these maps and after each of the six up-sampling blocks.
         channels: Colours of a clip.
         num_classes: Classes; one-hot labels then join the latent. 0 is unconditional.
@@ -139,7 +146,7 @@ class VideoGenerator(nn.Module):
 
     def __init__(
         self,
-        trajectory: nn.Module,
+        trajectory: ConvLSTM | DifferentialTrajectory,
         widths: Sequence[int],
         channels: int = 3,
         num_classes: int = 0,
@@ -166,21 +173,34 @@ class VideoGenerator(nn.Module):
         num_frames: int,
         labels: Int[Tensor, " batch"] | None = None,
         kept: Sequence[slice] = (),
+        path_seeds: Int[Tensor, " batch"] | None = None,
     ) -> list[Float[Tensor, "batch color _ _ _"]]:
-        """Clips in (-1, 1) at every rendered level, lowest first; see `draw`."""
-        return self.draw(self.unroll(latent, num_frames, labels), labels, kept)
+        """Clips in (-1, 1) at every rendered level, lowest first; see `unroll` and `draw`."""
+        maps = self.unroll(latent, range(num_frames), labels, path_seeds)
+        return self.draw(maps, labels, kept)
 
     def unroll(
         self,
         latent: Float[Tensor, "batch latent"],
-        num_frames: int,
+        times: Sequence[int | float],
         labels: Int[Tensor, " batch"] | None = None,
+        path_seeds: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch time channel height width"]:
-        """Feature maps of all frames."""
+        """Feature maps at times in frames; only an equation has others than 0, 1, 2, …
+
+        A stochastic equation needs `path_seeds`, one a clip.
+        """
         if labels is not None:
             one_hot = functional.one_hot(labels, self.num_classes).to(latent)
             latent = torch.cat([latent, one_hot], dim=1)
-        return self.trajectory(latent, num_frames)
+        if isinstance(self.trajectory, DifferentialTrajectory):
+            return self.trajectory.at(latent, times, path_seeds)
+        return self.trajectory(latent, len(times))
+
+    def draw_paths(self, randomness: Randomness, count: int) -> Int[Tensor, " count"] | None:
+        """Seeds of paths, of a stochastic equation; nothing of any other trajectory."""
+        is_equation = isinstance(self.trajectory, DifferentialTrajectory)
+        return path_seeds(randomness, count) if is_equation and self.trajectory.stochastic else None
 
     def draw(
         self,

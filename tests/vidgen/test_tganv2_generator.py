@@ -152,7 +152,7 @@ def test_training_at_rates_of_1_equals_dense_inference_bit_for_bit():
     everything = FrameSubsampling(8, (1, 1, 1)).slices([0, 0, 0])
     with torch.no_grad():
         trained = generator(latent, 8, None, everything)
-        dense = generator.draw_evenly(generator.unroll(latent, 8), None, piece=8)
+        dense = generator.draw_evenly(generator.unroll(latent, range(8)), None, piece=8)
     assert all(torch.equal(*pair) for pair in zip(trained, dense, strict=True))
 
 
@@ -202,8 +202,8 @@ def test_every_level_renders_with_weights_of_its_own():
 def test_long_clips_in_pieces_begin_with_the_short_ones():
     generator, latent = small(), torch.randn(1, 3)
     with torch.no_grad():
-        long = generator.draw_evenly(generator.unroll(latent, 11), None, piece=4)
-        short = generator.draw_evenly(generator.unroll(latent, 6), None, piece=4)
+        long = generator.draw_evenly(generator.unroll(latent, range(11)), None, piece=4)
+        short = generator.draw_evenly(generator.unroll(latent, range(6)), None, piece=4)
         whole = generator(latent, 11)
     for level in range(4):
         assert long[level].shape[2] == 11
@@ -215,7 +215,7 @@ def test_a_class_changes_the_trajectory_and_every_block():
     generator, maps = small(num_classes=3), torch.randn(2, 4, 4, 1, 1)
     latent, classes = torch.randn(2, 3), (torch.tensor([0, 1]), torch.tensor([0, 2]))
     with torch.no_grad():
-        walks = [generator.unroll(latent, 4, labels) for labels in classes]
+        walks = [generator.unroll(latent, range(4), labels) for labels in classes]
         clips = [generator.draw(maps, labels) for labels in classes]
     assert torch.equal(walks[0][0], walks[1][0])
     assert not torch.equal(walks[0][1], walks[1][1])

@@ -36,7 +36,7 @@ class StillGame(Game):
     def players(self):
         return []
 
-    def levels(self, seeds, times, labels=None, truncation=1.0):
+    def shades(self, seeds, times, labels=None, truncation=1.0):
         seed = torch.as_tensor(seeds, dtype=torch.float)[:, None, None]
         channel = torch.arange(3.0)[:, None]
         label = torch.as_tensor(labels or [0] * len(seeds), dtype=torch.float)[:, None, None]
@@ -49,7 +49,7 @@ class StillGame(Game):
             raise UserError(f"this model makes 1 to 6 frames, not {num_frames}")
         self.batches.append(list(seeds))
         times = torch.arange(float(num_frames or self.num_frames))
-        return self.levels(seeds, times, labels, truncation)
+        return self.shades(seeds, times, labels, truncation)
 
 
 class ShadeGame(StillGame):
@@ -58,11 +58,11 @@ class ShadeGame(StillGame):
     def interpolate(self, seeds, factor, labels=None, truncation=1.0):
         self.batches.append(list(seeds))
         times = torch.arange(factor * (self.num_frames - 1) + 1.0) / factor
-        return self.levels(seeds, times, labels, truncation)
+        return self.shades(seeds, times, labels, truncation)
 
     def walk(self, seed_a, seed_b, stages, label=None):
         labels = None if label is None else [label] * stages
-        return self.levels(torch.linspace(seed_a, seed_b, stages), torch.arange(4.0), labels)
+        return self.shades(torch.linspace(seed_a, seed_b, stages), torch.arange(4.0), labels)
 
 
 @pytest.fixture
