@@ -12,14 +12,19 @@ from tests.data import films
 _TINY_TGAN = ["num_frames=4", "frame_size=16", "temporal_width=16", "image_width=16"]
 
 _TINY_VGAN = ["num_frames=16", "frame_size=16", "width=2", "discriminator_width=2"]
+_TINY_VOXELS = ["resolution=16", "latent_dim=8", "width=4", "discriminator_width=4"]
 _TINY_MOCOGAN = ["num_frames=16", "frame_size=16", "generator_width=2", "discriminator_width=2"]
 
 TINY_GAMES = {
-    "TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
-    "VGAN": [f"--game.{option}" for option in _TINY_VGAN],
-    "MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
-    "ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
-    "ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN[:-1]],
+    "vidgen.TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
+    "vidgen.VGAN": [f"--game.{option}" for option in _TINY_VGAN],
+    "vidgen.MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
+    "vidgen.ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
+    "vidgen.ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN[:-1]],
+    "voxel.VoxelGAN": [f"--game.{option}" for option in _TINY_VOXELS],
+    "voxel.VoxelVAEGAN": [
+        f"--game.{option}" for option in (*_TINY_VOXELS, "encoder_width=2", "image_size=32")
+    ],
 }
 
 

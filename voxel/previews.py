@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 _LIGHT = (-0.4, -0.6, 0.7)  # from the upper left, towards the viewer
 _AMBIENT, _WHITE = 0.25, 255
-_FARTHEST = math.sqrt(3)  # half a cube's diagonal, the cube being [-1, 1]
+_EDGE = 1.5  # half a picture's side, the cube being [-1, 1]; its utmost corners are cut
 
 
 def turntable(
@@ -19,7 +20,7 @@ def turntable(
     num_frames: int = 8,
     elevation: float = 25.0,
     threshold: float = 0.5,
-    size: int = 80,
+    size: int = 64,
 ) -> UInt8[Tensor, "count 1 time height width"]:
     """Volumes turned once about their up axis, the last one: shaded, parallel projection.
 
@@ -42,6 +43,7 @@ def turntable(
     return frames
 
 
+@cache
 def _rays(
     azimuth: float, elevation: float, size: int, shape: torch.Size
 ) -> Int[Tensor, "step height width"]:
@@ -49,8 +51,11 @@ def _rays(
 
     Nearest steps first; steps outside of the volume meet the cell after its last.
     """
-    along = torch.linspace(-_FARTHEST, _FARTHEST, size)
-    depth, down, right = torch.meshgrid(along, along, along, indexing="ij")
+    across = torch.linspace(-_EDGE, _EDGE, size)
+    spacing = 2 * _EDGE / (size - 1)
+    steps = math.ceil(math.sqrt(3) / spacing)
+    into = spacing * torch.arange(-steps, steps + 1)
+    depth, down, right = torch.meshgrid(into, across, across, indexing="ij")
     # The viewer's axes in the world, which looks down from its elevation.
     outward = math.cos(elevation) * depth - math.sin(elevation) * down
     z = -math.cos(elevation) * down - math.sin(elevation) * depth
