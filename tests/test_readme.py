@@ -43,7 +43,8 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
             if line.startswith(program):
                 arguments = shlex.split(line.removeprefix(program))
                 if run is train_command:
-                    arguments += [*FEW_STEPS, *TINY_GAMES["vidgen.VGAN" if "vgan" in line else "vidgen.TGAN"]]
+                    game = "vidgen.VGAN" if "vgan" in line else "vidgen.TGAN"
+                    arguments += [*FEW_STEPS, *TINY_GAMES[game]]
                 if " finetune " in line:
                     arguments += ["--steps=1", "--seeds=1", "--clips=1"]
                 assert run(arguments) in (0, None), line

@@ -40,7 +40,7 @@ class AccuracyRule(nn.Module):
 
     @torch.no_grad()
     def watch(
-        self, real_logits: Float[Tensor, " batch"], fake_logits: Float[Tensor, " batch"]
+        self, real_logits: Float[Tensor, " real"], fake_logits: Float[Tensor, " fake"]
     ) -> None:
         """Counts the right ones of a batch or a part of it; a logit of 0 is wrong either way."""
         right = torch.stack([(real_logits > 0).sum(), (fake_logits < 0).sum()])
@@ -67,6 +67,8 @@ class AccuracyRule(nn.Module):
 
     def figures(self) -> dict[str, float]:
         """For the log: accuracies of the last batch, and the recent share of skipped moves."""
+        if not self.last_judged.all():
+            return {}
         real, fake = (self.last_right / self.last_judged).tolist()
         return {
             "discriminator/accuracy": self.accuracy(),

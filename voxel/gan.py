@@ -114,7 +114,8 @@ class VoxelGAN(ShapeGame):
             resolution, discriminator_width, num_classes, normalization, normalize_first, bias
         )
         self.accuracy_rule = AccuracyRule(accuracy_limit)
-        self.prior, self.loss = prior, LOSSES[loss]
+        self.prior: Prior = prior
+        self.loss = LOSSES[loss]
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self.penalty_every, self.discriminator_moves = penalty_every, discriminator_moves
         self.optimizer, self.discriminator_optimizer = optimizer, discriminator_optimizer

@@ -102,7 +102,8 @@ class VoxelVAEGAN(VoxelGAN):
         self.divergence_weight, self.warm_up = divergence_weight, warm_up
         self.reconstruction_weight = reconstruction_weight
         self.generator_reconstruction_weight = generator_reconstruction_weight
-        self.reduction, self.distance = reduction, distance
+        self.reduction: Reduction = reduction
+        self.distance: Distance = distance
         self.sees_reconstructions = sees_reconstructions
         self.encoder_optimizer = encoder_optimizer
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.long))
