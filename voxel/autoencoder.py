@@ -96,7 +96,7 @@ class VoxelAutoencoder(ShapeGame):
         normal = truncation * randomness.normal(count, self.latent_dim)
         return self.code_mean.cpu() + (normal.double() @ factor.T).float()
 
-    def fakes(self, count: int) -> Float[Tensor, "count 1 depth height width"]:
+    def fakes(self, count: int) -> Float[Tensor, "count 1 x y z"]:
         """Volumes of new codes, for the moments of averaged weights."""
         return self.generator(self.draw_latents(self.randomness, count).to(self.device))
 
@@ -105,16 +105,14 @@ class VoxelAutoencoder(ShapeGame):
         """The encoder."""
         return self.encoder
 
-    def encode(
-        self, volumes: Float[Tensor, "batch 1 depth height width"]
-    ) -> Float[Tensor, "batch latent"]:
+    def encode(self, volumes: Float[Tensor, "batch 1 x y z"]) -> Float[Tensor, "batch latent"]:
         """Codes of volumes in [0, 1]."""
         with evaluation(self):
             return self.encoder(volumes.to(self.device))
 
     def reconstruct(
-        self, volumes: Float[Tensor, "batch 1 depth height width"]
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+        self, volumes: Float[Tensor, "batch 1 x y z"]
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """What the codes of volumes in [0, 1] give back."""
         return self.decode(self.encode(volumes))
 

@@ -191,8 +191,8 @@ class VoxelGAN(ShapeGame):
 
     def _penalty(
         self,
-        real: Float[Tensor, "batch 1 depth height width"],
-        fake: Float[Tensor, "batch 1 depth height width"],
+        real: Float[Tensor, "batch 1 x y z"],
+        fake: Float[Tensor, "batch 1 x y z"],
         condition: Float[Tensor, "batch kinds"] | None,
     ) -> Float[Tensor, ""]:
         with torch.autocast(real.device.type, enabled=False):
@@ -214,7 +214,7 @@ class VoxelGAN(ShapeGame):
         means = {name: volumes.float().mean().item() for name, volumes in self._seen.items()}
         return {**self.accuracy_rule.figures(), **means}
 
-    def fakes(self, count: int) -> Float[Tensor, "count 1 depth height width"]:
+    def fakes(self, count: int) -> Float[Tensor, "count 1 x y z"]:
         """Fresh volumes as training makes them, for the moments of averaged weights."""
         latents = self.draw_latents(self.randomness, count).to(self.device)
         condition = None

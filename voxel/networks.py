@@ -68,7 +68,7 @@ class VoxelGenerator(nn.Module):
         self,
         latent: Float[Tensor, "batch latent"],
         labels: Float[Tensor, "batch kinds"] | None = None,
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """Probabilities of volumes, conditioned on one-hot labels if it has classes."""
         return torch.sigmoid(self.logits(latent, labels))
 
@@ -76,7 +76,7 @@ class VoxelGenerator(nn.Module):
         self,
         latent: Float[Tensor, "batch latent"],
         labels: Float[Tensor, "batch kinds"] | None = None,
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """Log-odds of occupancy, in float32."""
         if labels is not None:
             latent = torch.cat([latent, labels], dim=1)
@@ -126,7 +126,7 @@ class VolumeEncoder(nn.Module):
 
     def maps(
         self,
-        volume: Float[Tensor, "batch 1 depth height width"],
+        volume: Float[Tensor, "batch 1 x y z"],
         labels: Float[Tensor, "batch kinds"] | None = None,
     ) -> list[Tensor]:
         """What each layer but the last makes of volumes, after its activation, largest first."""
@@ -139,7 +139,7 @@ class VolumeEncoder(nn.Module):
 
     def forward(
         self,
-        volume: Float[Tensor, "batch 1 depth height width"],
+        volume: Float[Tensor, "batch 1 x y z"],
         labels: Float[Tensor, "batch kinds"] | None = None,
     ) -> Float[Tensor, "batch outputs"]:
         """Unbounded numbers, in float32."""
@@ -147,7 +147,7 @@ class VolumeEncoder(nn.Module):
 
     def features(
         self,
-        volume: Float[Tensor, "batch 1 depth height width"],
+        volume: Float[Tensor, "batch 1 x y z"],
         labels: Float[Tensor, "batch kinds"] | None = None,
     ) -> Float[Tensor, "batch features"]:
         """All maps but the first, max-pooled to 2³ and joined (§4.2): 7,168 numbers at 64³.
@@ -184,7 +184,7 @@ class VoxelDiscriminator(VolumeEncoder):
 
     def forward(
         self,
-        volume: Float[Tensor, "batch 1 depth height width"],
+        volume: Float[Tensor, "batch 1 x y z"],
         labels: Float[Tensor, "batch kinds"] | None = None,
     ) -> Float[Tensor, " batch"]:
         """Unbounded scores."""

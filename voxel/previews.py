@@ -16,7 +16,7 @@ _EDGE = 1.5  # half a picture's side, the cube being [-1, 1]; its utmost corners
 
 
 def turntable(
-    volumes: Float[Tensor, "count 1 depth height width"],
+    volumes: Float[Tensor, "count 1 x y z"],
     num_frames: int = 8,
     elevation: float = 25.0,
     threshold: float = 0.5,

@@ -57,15 +57,11 @@ class ShapeGame(Game):
         """What the data must look like, by the names of the data sets' own options."""
         return {"size": self.example_shape[-1]}
 
-    def from_pixels(
-        self, pixels: UInt8[Tensor, "batch 1 depth height width"]
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    def from_pixels(self, pixels: UInt8[Tensor, "batch 1 x y z"]) -> Float[Tensor, "batch 1 x y z"]:
         """Voxels 0 to 255 as occupancy in [0, 1]."""
         return pixels.float() / 255
 
-    def to_pixels(
-        self, examples: Float[Tensor, "batch 1 depth height width"]
-    ) -> UInt8[Tensor, "batch 1 depth height width"]:
+    def to_pixels(self, examples: Float[Tensor, "batch 1 x y z"]) -> UInt8[Tensor, "batch 1 x y z"]:
         """The inverse of `from_pixels`, rounded."""
         return (examples.float() * 255).round().clamp(0, 255).to(torch.uint8)
 
@@ -83,7 +79,7 @@ class ShapeGame(Game):
         labels: Sequence[int] | None = None,
         num_frames: int | None = None,
         truncation: float = 1.0,
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """Volumes of probabilities; the same seed gives the same volume in any batch.
 
         Args:
@@ -120,7 +116,7 @@ class ShapeGame(Game):
 
     def decode(
         self, latents: Float[Tensor, "batch latent"], labels: Sequence[int] | None = None
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """The volumes of latents, for interpolation and arithmetic.
 
         Raises:
@@ -132,7 +128,7 @@ class ShapeGame(Game):
 
     def features(
         self,
-        volumes: Float[Tensor, "batch 1 depth height width"],
+        volumes: Float[Tensor, "batch 1 x y z"],
         labels: Sequence[int] | None = None,
     ) -> Float[Tensor, "batch features"]:
         """Max-pooled maps of volumes in [0, 1] (§4.2); the last ones are for retrieval.

@@ -200,7 +200,7 @@ class VoxelVAEGAN(VoxelGAN):
         labels: Sequence[int] | None = None,
         num_samples: int = 0,
         seed: int = 0,
-    ) -> Float[Tensor, "batch 1 depth height width"]:
+    ) -> Float[Tensor, "batch 1 x y z"]:
         """Volumes of images in [-1, 1].
 
         Args:
@@ -235,8 +235,8 @@ def kl_divergence(
 
 
 def volume_distance(
-    log_odds: Float[Tensor, "batch 1 depth height width"],
-    real: Float[Tensor, "batch 1 depth height width"],
+    log_odds: Float[Tensor, "batch 1 x y z"],
+    real: Float[Tensor, "batch 1 x y z"],
     reduction: Reduction,
     distance: Distance = "squares",
 ) -> Float[Tensor, ""]:

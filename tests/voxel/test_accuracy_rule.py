@@ -60,7 +60,7 @@ def test_parts_of_a_batch_count_together_and_batches_apart():
 
 def test_the_share_of_skipped_moves_follows_the_last_hundred_or_so():
     rule = AccuracyRule(0.8)
-    for _ in range(1000):
+    for _ in range(700):
         batch_with(rule, 4, 4)
     assert rule.figures()["discriminator/skipped"] == pytest.approx(1, abs=1e-3)
     for _ in range(100):

@@ -51,9 +51,9 @@ def test_before_a_fit_the_codes_of_training_are_followed():
     batch = torch.tensor([[4.0, 0.0], [6.0, 0.0]])
     for _ in range(2000):
         game._follow(batch)
-    torch.testing.assert_close(game.code_mean, torch.tensor([5.0, 0.0]))
+    torch.testing.assert_close(game.code_mean, torch.tensor([5.0, 0.0]), atol=1e-3, rtol=0)
     expected = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
-    torch.testing.assert_close(game.code_covariance, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(game.code_covariance, expected, atol=1e-3, rtol=0)
     assert torch.isfinite(game.sample([0, 1])).all(), "a flat Gaussian can be drawn from"
 
 

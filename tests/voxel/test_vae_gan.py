@@ -163,7 +163,7 @@ def test_a_discriminator_that_sees_reconstructions_judges_as_many_again():
 
 def test_an_image_becomes_the_volume_of_its_mean_latent():
     game, images = tiny_vae_gan(), tiny_batch().views
-    mean, log_variance = game.encode(images)
+    mean, _ = game.encode(images)
     assert torch.equal(game.reconstruct(images), game.decode(mean))
     sampled = game.reconstruct(images, num_samples=3, seed=1)
     assert torch.equal(sampled, game.reconstruct(images, num_samples=3, seed=1))
