@@ -28,7 +28,7 @@ Where this differs from the paper
     - The generator's loss is non-saturating; `loss="minimax"` is the article's.
     - `sees_reconstructions` shows G(E(y)) to the discriminator too, as the VAE-GAN of Larsen et al.
       (2016) does; `distance="cross_entropy"` compares voxel by voxel with cross-entropy.
-    - See `voxel.gan` for both networks of volumes.
+    - See `voxel.gan` for both networks of volumes, whose options are taken too.
 One model of all classes and models of one class each (§4.3) differ only in the data's classes.
 Written from the paper; no code was taken from the authors' repository.
 """

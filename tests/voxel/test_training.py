@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def test_it_learns_which_of_two_shapes_a_picture_shows(tmp_path):
         encoder_optimizer=quick,
     )
     fit(game, two_shapes, settings(80, batch_size=8, save_every=80), tmp_path)
-    made = game.reconstruct(views[:2].float() / 127.5 - 1) > 0.5
-    real = voxels[:2] > 0
-    overlap = (made & real).flatten(1).sum(1) / (made | real).flatten(1).sum(1)
-    assert overlap.min() > 0.9
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    # Who does not look at the picture can at best give 1/2 to each voxel in which they differ.
+    differing = (voxels[0] != voxels[1]).sum().item()
+    blind = 0.1 * differing * math.log(2)
+    assert last["encoder/reconstruction"] < blind / 2
