@@ -13,7 +13,7 @@ from data.__main__ import main as data_command
 from tests.data import camera, films
 from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
-from vidgen.commands.configuration import RECIPES
+from vidgen.commands.configuration import recipes
 from vidgen.commands.train import main as train_command
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
             if line.startswith(program):
                 arguments = shlex.split(line.removeprefix(program))
                 if run is train_command:
-                    recipe = RECIPES / f"{arguments[arguments.index('--config') + 1]}.yaml"
+                    recipe = recipes()[arguments[arguments.index("--config") + 1]]
                     arguments += [*FEW_STEPS, *tiny_game(recipe.read_text())]
                 if " finetune " in line:
                     arguments += ["--steps=1", "--seeds=1", "--clips=1"]

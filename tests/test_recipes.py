@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from tests.recipes import tiny_data, tiny_game
 from vidgen.adversarial.checkpoints import load_game
 from vidgen.commands.configuration import (
-    RECIPES,
+    RECIPE_FOLDERS,
     complete_data_options,
     parse,
     recipe_names,
+    recipes,
     training_parser,
 )
 from vidgen.commands.train import main
+
+READS_FILES = ("VideoClips", "Shapes", "ShapeViews")
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -24,19 +25,22 @@ def test_every_recipe_makes_its_game_at_full_size(name, tmp_path):
     from jsonargparse import Namespace
 
     parser = training_parser("")
-    arguments = ["--config", str(RECIPES / f"{name}.yaml")]
-    if "VideoClips" in (RECIPES / f"{name}.yaml").read_text():
+    arguments = ["--config", str(recipes()[name])]
+    if any(f"data.{kind}\n" in recipes()[name].read_text() for kind in READS_FILES):
         arguments += ["--data.root", str(tmp_path)]
     config = parse(parser, arguments)
     with torch.device("meta"):  # shapes without memory
         game = parser.instantiate(Namespace(game=config.game)).game
     complete_data_options(config, game)
-    assert config.data.init_args.num_frames == game.example_shape[1]
+    if "class_path: voxel." in recipes()[name].read_text():
+        assert config.data.init_args.size == game.example_shape[1]
+    else:
+        assert config.data.init_args.num_frames == game.example_shape[1]
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
-    text = (RECIPES / f"{name}.yaml").read_text()
+    text = recipes()[name].read_text()
     data = tiny_data(text, tmp_path / "data")
     arguments = ["--config", name, "--run", str(tmp_path / "run")]
     arguments += [
@@ -53,7 +57,7 @@ def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
 
 def test_every_recipe_says_how_it_is_run():
     for name in recipe_names():
-        header = (RECIPES / f"{name}.yaml").read_text().split("\ngame:")[0]
+        header = recipes()[name].read_text().split("\ngame:")[0]
         assert f"--config {name} " in header, name
         assert all(line.startswith("#") for line in header.splitlines()), name
-    assert len(recipe_names()) == len(list(Path(RECIPES).iterdir()))
+    assert len(recipe_names()) == sum(len(list(folder.iterdir())) for folder in RECIPE_FOLDERS)

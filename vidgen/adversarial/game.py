@@ -27,12 +27,19 @@ class Batch:
     Attributes:
         real: Examples in the game's range.
         labels: Class of each, or -1 without labels.
+        views: Pictures of the examples in [-1, 1], of games that learn from pairs.
         made: What an earlier player of this step made and a later one may use again.
     """
 
-    def __init__(self, real: Tensor, labels: Int[Tensor, " batch"]) -> None:
+    def __init__(
+        self,
+        real: Tensor,
+        labels: Int[Tensor, " batch"],
+        views: Float[Tensor, "batch channel height width"] | None = None,
+    ) -> None:
         self.real = real
         self.labels = labels
+        self.views = views
         self.made: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
@@ -40,8 +47,9 @@ class Batch:
 
     def split(self, parts: int) -> list[Batch]:
         """Equal pieces, for accumulated gradients."""
-        pairs = zip(self.real.chunk(parts), self.labels.chunk(parts), strict=True)
-        return [Batch(real, labels) for real, labels in pairs]
+        views = [None] * parts if self.views is None else self.views.chunk(parts)
+        pieces = zip(self.real.chunk(parts), self.labels.chunk(parts), views, strict=True)
+        return [Batch(*piece) for piece in pieces]
 
 
 def _always() -> bool:
@@ -84,6 +92,7 @@ class Game(Described, nn.Module, ABC):
 
     Attributes:
         example_shape: Shape of one real example, without the batch.
+        view_shape: Shape of the picture that comes with each example; `None` needs none.
         num_classes: Number of classes it is conditioned on; 0 is unconditional.
         generating: Names of the submodules that make samples; a running average of their weights
             may be kept.
@@ -91,6 +100,7 @@ class Game(Described, nn.Module, ABC):
     """
 
     example_shape: tuple[int, ...]
+    view_shape: tuple[int, ...] | None = None
     num_classes: int = 0
     generating: tuple[str, ...] = ("generator",)
 
@@ -126,6 +136,16 @@ class Game(Described, nn.Module, ABC):
         """
         raise UserError(f"{type(self).__name__} cannot keep an average; set training.average null")
 
+    def figures(self) -> dict[str, float]:
+        """What the log should tell of the last step besides the losses."""
+        return {}
+
+    def pictures(
+        self, seeds: Sequence[int], labels: Sequence[int] | None = None
+    ) -> UInt8[Tensor, "count channel time height width"]:
+        """Samples as pixels of clips, to be looked at while it trains."""
+        return self.to_pixels(self.sample(seeds, labels))
+
     def data_options(self) -> dict[str, object]:
         """What the data must look like, by the names of the data sets' own options."""
         channels, num_frames, height, width = self.example_shape
@@ -134,7 +154,7 @@ class Game(Described, nn.Module, ABC):
 
     def from_pixels(self, pixels: UInt8[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Pixels 0 to 255 in the game's range [-1, 1]."""
-        return pixels.float() / 127.5 - 1
+        return signed(pixels)
 
     def to_pixels(self, examples: Float[Tensor, "batch ..."]) -> UInt8[Tensor, "batch ..."]:
         """The inverse of `from_pixels`, rounded and clipped."""
@@ -163,6 +183,11 @@ class Game(Described, nn.Module, ABC):
                 f"label {wrong[0]} is outside 0 … {self.num_classes - 1}; set game.num_classes "
                 "to the number of classes of the data"
             )
+
+
+def signed(pixels: UInt8[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+    """Pixels 0 to 255 as numbers in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
 
 
 @contextmanager

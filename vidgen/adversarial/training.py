@@ -22,14 +22,15 @@ from vidgen.adversarial.checkpoints import (
     save_checkpoint,
 )
 from vidgen.adversarial.devices import over_processes
-from vidgen.adversarial.game import Batch, Game, Player, only_trainable
+from vidgen.adversarial.game import Batch, Game, Player, only_trainable, signed
 from vidgen.adversarial.latents import StepRandomness
 from vidgen.adversarial.logs import NoLog, RunLog, StepProgress
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.adversarial.signals import StopSignals
 from vidgen.errors import UserError
 
-RealBatches = Callable[[int], Iterator[tuple[Tensor, Tensor]]]
+# uint8 examples, their labels and, where they come in pairs, uint8 views of them.
+RealBatches = Callable[[int], Iterator[tuple[Tensor, ...]]]
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def fit(
     Args:
         game: Its players move in turn.
         batches: Given the number of the first batch, an endless iterator of this process's
-            `(uint8 examples, labels)`; batch numbers count from 0, a step takes as many as its
-            busiest player has moves.
+            `(uint8 examples, labels)` or `(uint8 examples, labels, uint8 views)`; batch numbers
+            count from 0, a step takes as many as its busiest player has moves.
         settings: The course of the training.
         run: Folder for checkpoints, log and samples.
         fabric: Device, precision and processes; `None` is one process as the settings say.
@@ -151,7 +152,7 @@ def fit(
             # Report.
             plain = None
             if step % settings.log_every == 0 or step == settings.steps:
-                plain = {name: value.item() for name, value in figures.items()}
+                plain = {name: value.item() for name, value in figures.items()} | game.figures()
                 seconds = time.perf_counter() - began
                 examples = step * batches_a_step * settings.batch_size
                 log.write(step, {**plain, "seconds": seconds, "examples": examples})
@@ -240,14 +241,21 @@ def _agree_on_statistics(fabric: Fabric, player: Player) -> None:
                 buffer.copy_(over_processes(fabric, buffer, "mean"))
 
 
-def _to_batches(game: Game, drawn: tuple[Tensor, Tensor], parts: int) -> list[Batch]:
-    examples, labels = (tensor.to(game.device, non_blocking=True) for tensor in drawn)
+def _to_batches(game: Game, drawn: tuple[Tensor, ...], parts: int) -> list[Batch]:
+    examples, labels, *views = (tensor.to(game.device, non_blocking=True) for tensor in drawn)
     if tuple(examples.shape[1:]) != game.example_shape:
         raise UserError(
             f"the data gives examples of shape {tuple(examples.shape[1:])}, but the game wants "
             f"{game.example_shape}; make the data options agree with the game's"
         )
-    return Batch(game.from_pixels(examples), labels).split(parts)
+    found = tuple(views[0].shape[1:]) if views else None
+    if game.view_shape is not None and found != game.view_shape:
+        raise UserError(
+            f"the data gives views of shape {found}, but the game wants {game.view_shape}; use "
+            "data that has a view of each example, in this size"
+        )
+    pictures = signed(views[0]) if views else None
+    return Batch(game.from_pixels(examples), labels, pictures).split(parts)
 
 
 def _resume(

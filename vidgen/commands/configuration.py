@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
     from vidgen.adversarial.game import Game
 
-RECIPES = Path(__file__).parent.parent / "configs"
+_PACKAGES = Path(__file__).parents[2]
+RECIPE_FOLDERS = (_PACKAGES / "vidgen" / "configs", _PACKAGES / "voxel" / "configs")
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes that come with the packages, by name."""
+    files = [path for folder in RECIPE_FOLDERS for path in folder.glob("*.yaml")]
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    """Names of the recipes that come with the packages."""
+    return list(recipes())
 
 
 def recipe_file(arguments: list[str]) -> list[str]:
@@ -40,9 +47,10 @@ def recipe_file(arguments: list[str]) -> list[str]:
 
 
 def _find_recipe(name: str) -> Path:
-    for path in (Path(name), RECIPES / f"{name}.yaml"):
-        if path.is_file():
-            return path
+    if Path(name).is_file():
+        return Path(name)
+    if name in recipes():
+        return recipes()[name]
     close = difflib.get_close_matches(name, recipe_names(), 3, 0.4) or recipe_names()
     raise UserError(
         f"there is no recipe or file {name!r}; recipes are, for instance: {', '.join(close)}"

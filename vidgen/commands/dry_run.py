@@ -39,7 +39,8 @@ def layer_table(game: Game) -> Table:
         if name and not list(part.children())
     ]
     real = torch.zeros(2, *game.example_shape)
-    batch = Batch(real, torch.zeros(2, dtype=torch.long))
+    views = None if game.view_shape is None else torch.zeros(2, *game.view_shape)
+    batch = Batch(real, torch.zeros(2, dtype=torch.long), views)
     with torch.no_grad():
         for player in game.players():
             player.loss(batch)

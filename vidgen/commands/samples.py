@@ -28,7 +28,7 @@ class SamplePictures:
         labels = None
         if game.num_classes:
             labels = [seed % game.num_classes for seed in self._seeds]
-        pixels = game.to_pixels(game.sample(self._seeds, labels)).cpu()
+        pixels = game.pictures(self._seeds, labels).cpu()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = f"step-{step:09d}"

@@ -97,14 +97,15 @@ def _train(
         with closing(_RealBatches(source, settings, fabric)) as batches, _losing_contact(fabric):
             outcome = fit(game, batches, settings, folder.path, fabric, about, pictures)
     if fabric.is_global_zero:
-        _say(_farewell(outcome, folder.path, command))
+        _say(_farewell(game, outcome, folder.path, command))
     return outcome
 
 
-def _farewell(outcome: Outcome, run: Path, command: str) -> str:
+def _farewell(game: Game, outcome: Outcome, run: Path, command: str) -> str:
     if outcome.signal:
         return f"stopped by {outcome.signal}, saved at step {outcome.step}; to go on:\n  {command}"
-    generate = f"python -m vidgen generate {run} --count 16 --out {run / 'generated'} --grid"
+    package = type(game).__module__.partition(".")[0]  # vidgen or voxel
+    generate = f"python -m {package} generate {run} --count 16 --out {run / 'generated'}"
     return f"done: {outcome.step} steps in {run}; now for instance:\n  {generate}"
 
 
