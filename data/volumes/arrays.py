@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +23,31 @@ _NAMES = ("voxels", "instance", "volume", "occupancy")
 Volume = Bool[np.ndarray, "x y z"]
 
 
-def num_volumes(path: Path) -> int:
-    """How many volumes a file holds, from its header where the format allows.
-
-    Raises:
-        DataError: The file is damaged or holds no volumes.
-    """
-    if path.suffix.lower() in (".npy", ".npz", ".mat"):
+def holds_volumes(path: Path) -> bool:
+    """Whether an array file looks like volumes and not like a video, by its header."""
+    try:
         shape = _guarded(lambda: _open(path).shape)
-        return _stack_shape(shape)[0]
-    return 1
+        return len(set(_stack_shape(shape)[1:])) == 1
+    except DataError:
+        return False
 
 
-def read_volumes(path: Path) -> list[Volume]:
-    """All volumes of a file: occupied where integers are above 0 and fractions at least 0.5.
+def read_volumes(path: Path) -> Iterator[Volume]:
+    """All volumes of a file, one after another, since a stack may be larger than the memory.
+
+    Occupied are integers above 0 and fractions of at least 0.5.
 
     Raises:
         DataError: The file is damaged, too large or holds something else than volumes.
     """
     if path.suffix.lower() == ".binvox":
-        return [read_binvox(path)]
+        yield read_binvox(path)
+        return
     values = _guarded(lambda: _open(path))
     shape = _stack_shape(values.shape)
     if values.dtype.kind not in "biuf":
         raise DataError(f"its numbers are of type {values.dtype}: give bool, integers or floats")
-    # One after another: a stack that is mapped from the disk may be larger than the memory.
-    return [_occupied(volume) for volume in values.reshape(shape)]
+    yield from map(_occupied, values.reshape(shape))
 
 
 def _occupied(values: Num[np.ndarray, "x y z"] | Volume) -> Volume:
