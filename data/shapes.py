@@ -94,7 +94,9 @@ class Shapes(Source):
         if size is None:
             raise DataError("size is not set: give data.size")
         for name, limit in (
-            ("per_class", per_class), ("per_object", per_object), ("max_shapes", max_shapes)
+            ("per_class", per_class),
+            ("per_object", per_object),
+            ("max_shapes", max_shapes),
         ):
             if limit is not None and limit < 1:
                 raise DataError(f"{name} is {limit}: give 1 or more")

@@ -130,7 +130,8 @@ def _stack_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
             f"its shape is {shape}, not (R, R, R), (N, R, R, R) or (N, 1, R, R, R) with R from 2"
             f" to {LARGEST_SIDE}"
         )
-    return (shape[0] if len(shape) > 3 else 1, *sides)
+    x, y, z = sides
+    return (shape[0] if len(shape) > 3 else 1, x, y, z)
 
 
 def _refuse_large(shape: tuple[int, ...], item_bytes: int) -> None:

@@ -74,6 +74,7 @@ def _sides(header: bytes) -> tuple[int, int, int]:
                 depth, width, height = (int(word) for word in words[1:4])
             except ValueError:
                 break
-            if 1 <= min(depth, width, height) and max(depth, width, height) <= _LARGEST_SIDE:
-                return depth, height, width
+            sides = (depth, height, width)
+            if min(sides) >= 1 and max(sides) <= _LARGEST_SIDE:
+                return sides
     raise DataError(f"its header gives no sides from 1 to {_LARGEST_SIDE}")

@@ -7,6 +7,7 @@ import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 from data.layouts.tree import Notes, join, natural_key
@@ -145,9 +146,7 @@ def chosen(
         raise DataError(f"no class '{unknown[0]}' in '{root}': it has {known}")
     if classes is not None:
         labels = {listing.classes.index(name): at for at, name in enumerate(names)}
-        files = [
-            replace(file, label=labels[file.label]) for file in files if file.label in labels
-        ]
+        files = [replace(file, label=labels[file.label]) for file in files if file.label in labels]
     if not files:
         raise DataError(f"no shape of the wanted classes in '{root}'")
     return replace(listing, classes=names, files=files)
@@ -195,13 +194,13 @@ def _hashed_split(model: str) -> str:
 def _in_folders(paths: list[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
     """(path, class, object) and split of each file."""
     folders = [path.split("/")[:-1] for path in paths]
-    common = os.path.commonprefix(folders)
+    depth = _common_depth(folders)
     named, splits = [], []
     for path, parts in zip(paths, folders, strict=True):
         at = max((at for at, part in enumerate(parts) if part.lower() in _SPLITS), default=None)
         if at is None:
             splits.append("")
-            behind = parts[len(common) :] or parts[-1:]
+            behind = parts[depth:] or parts[-1:]
             name = behind[0] if behind else ""
         else:
             splits.append(_SPLITS[parts[at].lower()])
@@ -212,3 +211,10 @@ def _in_folders(paths: list[str]) -> tuple[list[tuple[str, str, str]], list[str]
         view = _VIEW.fullmatch(stem) if path.lower().endswith(".mat") else None
         named.append((path, name, view[1] if view else stem))
     return named, splits
+
+
+def _common_depth(folders: list[list[str]]) -> int:
+    """How many of their first parts all folders share."""
+    # What lies between the first and the last in order begins as these two do.
+    pairs = zip(min(folders), max(folders), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -22,7 +22,7 @@ def fitted(volume: Volume, size: int) -> Bool[np.ndarray, "{size} {size} {size}"
         return _repeated(padded, repeats)
     reduction = -(-largest // size)
     blocks = _padded(volume, size * reduction).reshape([size, reduction] * 3)
-    return blocks.any(axis=(1, 3, 5))
+    return np.asarray(blocks.any(axis=(1, 3, 5)))
 
 
 def num_repeats(volume: Volume, size: int) -> int:
@@ -33,9 +33,7 @@ def num_repeats(volume: Volume, size: int) -> int:
 
 def _padded(volume: Volume, size: int) -> Volume:
     before = [(size - side) // 2 for side in volume.shape]
-    widths = [
-        (low, size - side - low) for low, side in zip(before, volume.shape, strict=True)
-    ]
+    widths = [(low, size - side - low) for low, side in zip(before, volume.shape, strict=True)]
     return np.pad(volume, widths)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,7 +112,5 @@ def _triangles(lines: list[str]) -> Int64[np.ndarray, "face 3"]:
     for line in lines:
         words = line.split()
         corners = [int(word) for word in words[1 : 1 + int(words[0])]]
-        triangles += [
-            [corners[0], *pair] for pair in zip(corners[1:-1], corners[2:], strict=True)
-        ]
+        triangles += [[corners[0], *pair] for pair in pairwise(corners[1:])]
     return np.array(triangles, np.int64).reshape(-1, 3)

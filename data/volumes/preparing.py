@@ -143,7 +143,7 @@ def _made(
     index.notes = list(listing.notes)
     files = listing.files
     jobs = [files[at : at + _FILES_AT_ONCE] for at in range(0, len(files), _FILES_AT_ONCE)]
-    maker = ShapeMaker(root, voxelization, {f.path: listing.default_up(f.path) for f in files})
+    maker = _ShapeMaker(root, voxelization, {f.path: listing.default_up(f.path) for f in files})
     done = 0
     with shown_progress("Voxelising") as progress:
         for job, made in zip(jobs, mapped(maker, jobs, num_workers), strict=True):
@@ -163,7 +163,7 @@ def _made(
 
 
 @dataclass(frozen=True)
-class ShapeMaker:
+class _ShapeMaker:
     """Reads files and gives packed volumes, in any process.
 
     Attributes:
@@ -177,6 +177,7 @@ class ShapeMaker:
     ups: dict[str, Up]
 
     def __call__(self, files: list[ShapeFile]) -> Made:
+        """What came of each file, in order."""
         made = Made([], [], [])
         for file in files:
             try:

@@ -98,9 +98,7 @@ def _pieces(clean: CleanMesh) -> list[tuple[Int64[np.ndarray, "_ 3"], Int64[np.n
     total = np.cumsum((high - low).prod(axis=1))
     group = total // _CELLS_AT_ONCE
     first_face = np.searchsorted(components, np.flatnonzero(np.diff(group)) + 1)
-    return list(
-        zip(np.split(faces, first_face), np.split(components, first_face), strict=True)
-    )
+    return list(zip(np.split(faces, first_face), np.split(components, first_face), strict=True))
 
 
 def _boxes(
