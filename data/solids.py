@@ -146,8 +146,9 @@ def triangles(
         ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
         return np.array(ball.vertices, np.float64), np.array(ball.faces, np.int64)
     boxes = [trimesh.creation.box(bounds=bounds) for bounds in solid.boxes]
-    mesh = trimesh.util.concatenate(boxes)
-    return np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64)
+    starts = np.cumsum([0, *(len(box.vertices) for box in boxes[:-1])])
+    faces = [box.faces + start for box, start in zip(boxes, starts, strict=True)]
+    return np.concatenate([box.vertices for box in boxes]), np.concatenate(faces)
 
 
 def write_solids(folder: Path, count: int, seed: int = 0) -> None:

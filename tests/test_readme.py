@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data.__main__ import main as data_command
+from data.solids import write_solids
 from tests.data import camera, films
 from tests.recipes import TINY_GAMES, ucf_tree
 from vidgen.__main__ import main as vidgen_command
@@ -36,6 +37,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     (tmp_path / "shaken").mkdir()
     views = camera.shaken_views(20, "similarity")
     films.write_film(tmp_path / "shaken/street.mkv", [camera.frame(view) for view in views])
+    write_solids(tmp_path / "meshes", 1)
     monkeypatch.chdir(tmp_path)
     done = 0
     for line in printed_commands():
@@ -51,6 +53,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     assert done >= 6
     assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
     assert (tmp_path / "store/index.json").exists()
+    assert (tmp_path / "voxels/volumes.bits").stat().st_size == 4 * 64**3 // 8
     assert (tmp_path / "steady/street.mp4").stat().st_size > 0
     assert (tmp_path / "runs/vgan/finetune/accuracy.png").stat().st_size > 0
 
