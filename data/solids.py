@@ -131,8 +131,8 @@ def occupied(solid: Solid, size: int) -> Bool[np.ndarray, "{size} {size} {size}"
         return x**2 + y**2 + z**2 < 0.25
     volume = np.zeros((size, size, size), bool)
     for low, high in solid.boxes:
-        inside = [(places >= start) & (places < end) for start, end in zip(low, high, strict=True)]
-        volume |= np.logical_and.reduce(np.ix_(*inside))
+        x, y, z = ((places >= start) & (places < end) for start, end in zip(low, high, strict=True))
+        volume |= x[:, None, None] & y[:, None] & z
     return volume
 
 

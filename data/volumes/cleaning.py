@@ -86,11 +86,11 @@ def _scaled(
 ) -> Float64[np.ndarray, "vertex 3"]:
     used = points[np.unique(faces)]
     low, high = used.min(axis=0), used.max(axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         # Halves first: the sum of two large numbers may be none.
         scale = (size - 2 * pad) / float((high - low).max())
         scaled = (points - (low / 2 + high / 2)) * scale + size / 2
-    if not (np.isfinite(scale) and np.isfinite(scaled[faces]).all()):
+    if not (0 < scale < np.inf and np.isfinite(scaled[faces]).all()):
         raise DataError(f"its size cannot be used: from {low.tolist()} to {high.tolist()}")
     return scaled
 

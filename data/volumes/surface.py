@@ -56,4 +56,9 @@ def _sampling(
     long_edge = corners[rows, shortest] - corner
     short_edge = corners[rows, longest] - corner
     lengths = np.stack([np.linalg.norm(edge, axis=1) for edge in (long_edge, short_edge)], axis=1)
-    return corner, long_edge, short_edge, np.ceil(lengths / _SPACING).astype(np.int64) + 1
+    return (
+        corner,
+        long_edge,
+        short_edge,
+        np.maximum(np.ceil(lengths / _SPACING).astype(np.int64), 1) + 1,
+    )
