@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from data.batches import Batches
+    from data.shape_views import ShapeViews
+    from data.shapes import Shapes
+    from data.solids import Solids
     from data.sources import DataError, Sample, Source
     from data.synthetic import MovingDigits, ShapeMotion
     from data.videos import VideoClips
@@ -21,6 +24,9 @@ __all__ = [
     "MovingDigits",
     "Sample",
     "ShapeMotion",
+    "ShapeViews",
+    "Shapes",
+    "Solids",
     "Source",
     "VideoClips",
 ]
@@ -31,6 +37,9 @@ _HOMES = {
     "MovingDigits": "data.synthetic",
     "Sample": "data.sources",
     "ShapeMotion": "data.synthetic",
+    "ShapeViews": "data.shape_views",
+    "Shapes": "data.shapes",
+    "Solids": "data.solids",
     "Source": "data.sources",
     "VideoClips": "data.videos",
 }

@@ -1,9 +1,10 @@
-"""What to do with a folder of videos before training.
+"""What to do with a folder of videos or shapes before training.
 
 python -m data prepare videos store --size 64     decode once; then train with --data.root store
 python -m data stabilize videos steady            make the camera of every video stand still
 python -m data check videos                       name every unreadable file and why
 python -m data statistics videos                  classes, lengths, sizes, rates, readers
+python -m data prepare meshes store --size 64     the same for shapes: voxelise once
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 from data.faces import FaceBox
@@ -18,15 +20,16 @@ from data.geometry import Preprocessing
 from data.layouts import LayoutName, Options, Split
 from data.sources import DataError
 from data.stabilization import Model, Stabilization
+from data.volumes.orientation import Up
 
-_SUMMARY = "What to do with a folder of videos before training."
+_SUMMARY = "What to do with a folder of videos or shapes before training."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; gives the exit code."""
     settings = _parser().parse_args(arguments)
     # Here, so that a bad command line is refused before the decoders are loaded.
-    from data import commands
+    from data import commands, shape_commands
 
     options = Options(
         settings.split,
@@ -36,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings.source,
     )
     try:
+        if settings.command != "stabilize" and _is_of_shapes(settings, shape_commands):
+            return getattr(shape_commands, settings.command)(settings)
         return getattr(commands, settings.command)(settings, options)
     except DataError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -43,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
+
+
+def _is_of_shapes(settings: argparse.Namespace, shape_commands: ModuleType) -> bool:
+    if settings.kind != "auto":
+        return settings.kind == "shapes"
+    return shape_commands.holds_shapes(settings.root)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,21 +65,45 @@ def _parser() -> argparse.ArgumentParser:
     statistics = commands.add_parser("statistics", help="count classes, lengths, sizes and rates")
     for command in (prepare, stabilize, check, statistics):
         command.formatter_class = argparse.ArgumentDefaultsHelpFormatter
-        command.add_argument("root", type=Path, help="folder of videos")
+        command.add_argument("root", type=Path, help="folder of videos or shapes")
     prepare.add_argument("destination", type=Path, help="folder of the store")
     _add_preparation(prepare)
     stabilize.add_argument("destination", type=Path, help="folder for the stabilized MP4s")
     _add_stabilization(stabilize)
     for command in (prepare, stabilize, check, statistics):
         _add_choice(command)
+    for command in (prepare, check, statistics):
+        _add_shapes(command)
+    prepare.add_argument(
+        "--pad", type=float, help="cells left free around a mesh; a sixteenth of the size if absent"
+    )
     for command in (check, statistics):
         command.add_argument("--scan_cache", type=Path, help="JSON file that remembers the scan")
     return parser
 
 
+def _add_shapes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kind",
+        default="auto",
+        choices=("auto", "videos", "shapes"),
+        help="what the folder holds; auto looks",
+    )
+    parser.add_argument(
+        "--up",
+        choices=get_args(Up),
+        help="axis that points upwards in the shapes' files; absent: y for ShapeNet, OBJ, GLB,"
+        " z for others",
+    )
+
+
 def _add_preparation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--size", type=int, nargs="+", required=True, help="side of a clip, or its height and width"
+        "--size",
+        type=int,
+        nargs="+",
+        required=True,
+        help="side of a clip or volume, or a clip's height and width",
     )
     parser.add_argument("--channels", type=int, default=3, choices=(1, 3), help="grey or color")
     parser.add_argument(

@@ -36,6 +36,14 @@ POLL_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+Pair = tuple[UInt8[Tensor, "batch channel time height width"], Int64[Tensor, " batch"]]
+Triple = tuple[
+    UInt8[Tensor, "batch channel time height width"],
+    Int64[Tensor, " batch"],
+    UInt8[Tensor, "batch 3 view_height view_width"],
+]
+
+
 class Drawn(NamedTuple):
     """What a worker sends for one batch."""
 
@@ -43,13 +51,15 @@ class Drawn(NamedTuple):
     labels: Int64[Tensor, " batch"]
     bad_items: list[tuple[int, str]]  # items that gave no sample, and why
     failure: str = ""  # why there is no batch, or ""
+    views: UInt8[Tensor, "batch 3 view_height view_width"] | None = None
 
 
 class Batches:
     """Iterator over (clips, labels), for ever: batch `first`, then the next, and so on.
 
-    Clips are uint8 (batch / world_size, channel, time, height, width), labels int64. The ranks'
-    batches joined in the order of the ranks are the batch of a single process.
+    Clips are uint8 (batch / world_size, channel, time, height, width), labels int64. A source of
+    pairs makes it (clips, labels, views) with views uint8 (batch / world_size, 3, height, width).
+    The ranks' batches joined in the order of the ranks are the batch of a single process.
 
     Workers are started by a fork server: a clean process that has torch imported and nothing else
     done. A plain fork would copy the training's threads, CUDA state, signal handlers and decoders
@@ -107,9 +117,7 @@ class Batches:
     def __iter__(self) -> Batches:
         return self
 
-    def __next__(
-        self,
-    ) -> tuple[UInt8[Tensor, "batch channel time height width"], Int64[Tensor, " batch"]]:
+    def __next__(self) -> Pair | Triple:
         drawn = self._wait()
         for item, reason in drawn.bad_items:
             if item not in self._bad_items:
@@ -118,6 +126,8 @@ class Batches:
         if drawn.failure:
             self.close()
             raise DataError(drawn.failure)
+        if drawn.views is not None:
+            return drawn.clips, drawn.labels, drawn.views
         return drawn.clips, drawn.labels
 
     def __enter__(self) -> Batches:
@@ -182,12 +192,13 @@ class _BatchDataset(Dataset[Drawn]):
         try:
             for position in range(start, start + self.slice_size):
                 samples.append(self._draw(position, bad_items))
-            clips = torch.from_numpy(np.stack(_same_shape(samples)))
+            clips = torch.from_numpy(np.stack(_same_shape([sample.clip for sample in samples])))
+            views = _stacked_views(samples)
         except DataError as error:
             nothing = torch.empty(0, dtype=torch.uint8)
             return Drawn(nothing, nothing.long(), bad_items, failure=str(error))
         labels = torch.tensor([sample.label for sample in samples], dtype=torch.int64)
-        return Drawn(clips, labels, bad_items)
+        return Drawn(clips, labels, bad_items, views=views)
 
     def _draw(self, position: int, bad_items: list[tuple[int, str]]) -> Sample:
         """The sample at a position; if its item cannot be read, one of the items that follow."""
@@ -216,16 +227,24 @@ class _BatchDataset(Dataset[Drawn]):
         return int(self._permutation[(place + attempt) % len(self.source)])
 
 
-def _same_shape(samples: list[Sample]) -> list[np.ndarray]:
-    """The samples' clips, all of one shape."""
-    clips = [sample.clip for sample in samples]
-    shapes = sorted({clip.shape for clip in clips})
+def _stacked_views(samples: list[Sample]) -> Tensor | None:
+    views = [sample.view for sample in samples if sample.view is not None]
+    if not views:
+        return None
+    if len(views) < len(samples):
+        raise DataError("Some samples of one batch have a view and some have none.")
+    return torch.from_numpy(np.stack(_same_shape(views)))
+
+
+def _same_shape(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The samples' clips or views, all of one shape."""
+    shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1:
         raise DataError(
             f"The clips of one batch differ in shape (channel, time, height, width): {shapes[0]} "
             f"and {shapes[1]}. Give the data a fixed size and number of frames."
         )
-    return clips
+    return arrays
 
 
 def _check_numbers(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from data.filling import fill
 from data.folder import masks_scan, scanned_folder, scanned_masks
 from data.frames import Preparation, VideoFiles
 from data.layouts import LayoutName, Options
+from data.partial import partial_folder, put_in_place
 from data.records import Catalog, VideoRecord
 from data.sources import DataError
 from data.store import FRAMES, INDEX, SCAN, StoreIndex, frames_sha256, read_index, write_index
@@ -66,7 +64,7 @@ def prepare(
     """
     root, destination = Path(root).expanduser(), Path(destination).expanduser().absolute()
     present = _present_store(destination)
-    with _partial_folder(destination) as partial:
+    with partial_folder(destination, (FRAMES, INDEX)) as partial:
         if present is not None:
             for scan in destination.glob("scan*.json"):
                 shutil.copyfile(scan, partial / scan.name)
@@ -87,7 +85,7 @@ def prepare(
             raise DataError(f"'{partial}' cannot be written: {error.strerror}") from error
         index.sha256 = frames_sha256(partial)
         write_index(partial, index)
-        _replace(partial, destination)
+        put_in_place(partial, destination)
     return Prepared(index, up_to_date=False)
 
 
@@ -102,49 +100,6 @@ def _present_store(destination: Path) -> StoreIndex | None:
         return read_index(destination) if names else None
     except DataError:
         return None  # damaged: prepared anew
-
-
-@contextmanager
-def _partial_folder(destination: Path) -> Iterator[Path]:
-    """A folder beside the destination for a half-made store, which one process at a time may use.
-
-    One that was left by a killed process is taken over, its scan included.
-    """
-    partial = destination.with_name(f".{destination.name}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        lock = os.open(partial, os.O_RDONLY)
-    except OSError as error:
-        raise DataError(f"'{partial}' cannot be made: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise DataError(f"'{destination}' is being prepared by another process") from None
-    try:
-        for name in (FRAMES, INDEX):
-            (partial / name).unlink(missing_ok=True)
-        yield partial
-    except KeyboardInterrupt:
-        # The scan stays for the next attempt, the frames would only fill the disk.
-        (partial / FRAMES).unlink(missing_ok=True)
-        raise
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    else:
-        shutil.rmtree(partial, ignore_errors=True)
-    finally:
-        os.close(lock)
-
-
-def _replace(partial: Path, destination: Path) -> None:
-    old = destination.with_name(f".{destination.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if destination.exists():
-        destination.rename(old)
-    partial.rename(destination)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _source_fingerprint(

@@ -16,14 +16,22 @@ class DataError(Exception):
 
 
 class Sample(NamedTuple):
-    """One clip and its class."""
+    """One clip or volume, its class, and for pairs a picture of it.
+
+    Attributes:
+        clip: Frames of a video; or a volume, 255 where it is occupied, whose axes after the channel
+            are x, y and z.
+        label: Its class, or -1.
+        view: Red, green and blue of a picture of the shape, for sources that give pairs.
+    """
 
     clip: UInt8[np.ndarray, "channel time height width"]
     label: int = NO_LABEL
+    view: UInt8[np.ndarray, "3 view_height view_width"] | None = None
 
 
 class Source(ABC):
-    """Numbered items, each of which gives one clip.
+    """Numbered items, each of which gives one clip or volume.
 
     Attributes:
         classes: Names of the classes; a sample's label is an index into it. Empty without labels.

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from data.__main__ import main as data_command
+from data.solids import write_solids
 from tests.data import camera, films
 from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
@@ -40,6 +41,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     views = camera.shaken_views(20, "similarity")
     films.write_film(tmp_path / "shaken/street.mkv", [camera.frame(view) for view in views])
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
+    write_solids(tmp_path / "meshes", 1)
     monkeypatch.chdir(tmp_path)
     done = 0
     for line in printed_commands():
@@ -56,6 +58,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     assert done >= 6
     assert (tmp_path / "runs/weizmann/mp4/grid.mp4").stat().st_size > 0
     assert (tmp_path / "store/index.json").exists()
+    assert (tmp_path / "voxels/volumes.bits").stat().st_size == 4 * 64**3 // 8
     assert (tmp_path / "steady/street.mp4").stat().st_size > 0
     assert (tmp_path / "runs/vgan_train/finetune/accuracy.png").stat().st_size > 0
 

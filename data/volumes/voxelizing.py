@@ -1,0 +1,226 @@
+"""A mesh becomes occupied cells: by parity where it is solid, by its surface where it is thin.
+
+Solid. A line through the cells' centres enters a closed surface and leaves it again: between the
+first and the second crossing, the third and the fourth it is inside. Each connected piece of the
+mesh is counted by itself, along x, y and z, and a cell is inside a piece if two of the three lines
+say so; pieces may overlap. Of fifteen ways tried on whole, broken and flipped meshes this was the
+quickest but one and the most exact. A cavity that is a piece of its own is filled.
+
+Thin. A board may lie between the centres: where a line enters and leaves it without meeting one,
+the cell half-way is taken. A leg may slip between all lines: there the surface is sampled more
+densely than the cells. Both add cells only where no cell within reach is occupied, and one more
+around those to hold on to the rest. So the shell of a solid adds nothing, and a board or an open
+sheet becomes one cell thick.
+
+Open meshes. A line that crosses a piece an odd number of times says nothing; the other two must
+then agree. What stays undecided is empty but for its surface. An open box is filled where it has
+walls on both sides along two axes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from data.sources import DataError
+from data.volumes.cleaning import CleanMesh, cleaned
+from data.volumes.crossings import crossings, expanded
+from data.volumes.meshes import Mesh
+from data.volumes.orientation import Up
+from data.volumes.surface import sampled_cells
+
+# Cells of all pieces' boxes that are voted on at once: 32 MB of votes.
+_CELLS_AT_ONCE = 1 << 22
+# Cells along the longest side of a face that is as good as its corners.
+_SMALL = 1.5
+
+Grid = Bool[np.ndarray, "size size size"]
+
+
+class Voxels(NamedTuple):
+    """What became of a mesh.
+
+    Attributes:
+        volume: The occupied cells, z up.
+        num_open_edges: Edges that an odd number of faces share; 0 for a closed surface.
+    """
+
+    volume: Grid
+    num_open_edges: int
+
+
+class _Fill(NamedTuple):
+    """What the lines along one axis say.
+
+    Attributes:
+        place: Cells between pairs of crossings, by their place in the grid.
+        vote: The same cells by their place in the box of their piece.
+        sheets: Cells where a line crosses something thinner than a cell, or open.
+    """
+
+    place: Int64[np.ndarray, " cell"]
+    vote: Int64[np.ndarray, " cell"]
+    sheets: Int64[np.ndarray, " sheet"]
+
+
+def voxelized(mesh: Mesh, size: int, pad: float | None = None, up: Up = "z") -> Voxels:
+    """The solid that a mesh encloses, as cells whose centre is inside, and its thin parts.
+
+    Args:
+        mesh: Triangles, in any unit, with any number of pieces, closed or not.
+        size: Cells along a side.
+        pad: Cells left free at both ends of the longest side; `None` leaves a sixteenth of the
+            size. The other sides are centred.
+        up: The mesh's axis that points upwards; it becomes z.
+
+    Raises:
+        DataError: The mesh has no extent or no face with an area.
+    """
+    clean = cleaned(mesh, size, size / 16 if pad is None else pad, up)
+    inside = np.zeros((size, size, size), bool)
+    sheets = np.zeros_like(inside)
+    for faces, components in _pieces(clean):
+        _fill_pieces(inside, sheets, clean.vertices, faces, components)
+    _add_sheets(inside, sheets)
+    _add_rods(inside, clean)
+    if not inside.any():
+        raise DataError("no cell is occupied")
+    return Voxels(inside, clean.num_open_edges)
+
+
+def _pieces(clean: CleanMesh) -> list[tuple[Int64[np.ndarray, "_ 3"], Int64[np.ndarray, " _"]]]:
+    """Faces and their pieces' numbers, in groups whose boxes fit into memory together."""
+    order = np.argsort(clean.components, kind="stable")
+    faces, components = clean.faces[order], clean.components[order]
+    low, high = _boxes(clean.vertices, faces, components)
+    total = np.cumsum((high - low).prod(axis=1))
+    group = total // _CELLS_AT_ONCE
+    first_face = np.searchsorted(components, np.flatnonzero(np.diff(group)) + 1)
+    return list(zip(np.split(faces, first_face), np.split(components, first_face), strict=True))
+
+
+def _boxes(
+    vertices: Float64[np.ndarray, "vertex 3"],
+    faces: Int64[np.ndarray, "face 3"],
+    components: Int64[np.ndarray, " face"],
+) -> tuple[Int64[np.ndarray, "piece 3"], Int64[np.ndarray, "piece 3"]]:
+    """First cell and the one behind the last whose centres may lie in each piece.
+
+    `components` is sorted.
+    """
+    starts = np.flatnonzero(np.diff(components, prepend=-1))
+    corners = vertices[faces]  # (face, corner, axis)
+    low = np.minimum.reduceat(corners.min(axis=1), starts)
+    high = np.maximum.reduceat(corners.max(axis=1), starts)
+    return np.ceil(low - 0.5).astype(np.int64), np.floor(high + 0.5).astype(np.int64) + 1
+
+
+def _fill_pieces(
+    inside: Grid,
+    sheets: Grid,
+    vertices: Float64[np.ndarray, "vertex 3"],
+    faces: Int64[np.ndarray, "face 3"],
+    components: Int64[np.ndarray, " face"],
+) -> None:
+    """Marks the cells and sheets of some pieces; `components` is sorted."""
+    low, high = _boxes(vertices, faces, components)
+    sides = np.maximum(high - low, 0)
+    offsets = np.concatenate(([0], np.cumsum(sides.prod(axis=1))))
+    _, piece = np.unique(components, return_inverse=True)
+    # Cells' centres become whole numbers, which makes every comparison below exact.
+    corners = vertices[faces] - 0.5
+    fills = [
+        _filled_along(axis, corners, piece, low, sides, offsets, inside.shape[0])
+        for axis in range(3)
+    ]
+    votes = np.zeros(offsets[-1], np.int64)
+    for fill in fills:
+        votes += np.bincount(fill.vote, minlength=len(votes))
+        sheets.reshape(-1)[fill.sheets] = True
+    # A cell with two votes is among the cells of the first or of the second axis.
+    for fill in fills[:2]:
+        inside.reshape(-1)[fill.place[votes[fill.vote] >= 2]] = True
+
+
+def _filled_along(
+    axis: int,
+    corners: Float64[np.ndarray, "face 3 3"],
+    piece: Int64[np.ndarray, " face"],
+    low: Int64[np.ndarray, "piece 3"],
+    sides: Int64[np.ndarray, "piece 3"],
+    offsets: Int64[np.ndarray, " _"],
+    size: int,
+) -> _Fill:
+    """Cells between the crossings of the lines along one axis, and cells of sheets."""
+    u_axis, v_axis = (other for other in range(3) if other != axis)
+    strides = np.array([size * size, size, 1])
+    face, u, v, height = crossings(corners[:, :, [u_axis, v_axis, axis]])
+    line = (piece[face] * size + u) * size + v
+    order = np.lexsort((height, line))
+    line, height = line[order], height[order]
+    starts = np.flatnonzero(np.diff(line, prepend=-1))
+    counts = np.diff(np.append(starts, len(line)))
+    is_even = np.repeat(counts % 2 == 0, counts)
+
+    def placed(
+        line: Int64[np.ndarray, " _"], along: Int64[np.ndarray, " _"]
+    ) -> Int64[np.ndarray, "_ 3"]:
+        cells = np.empty((len(line), 3), np.int64)
+        cells[:, u_axis], cells[:, v_axis], cells[:, axis] = line // size % size, line % size, along
+        return cells
+
+    # Where every line has an even number of crossings, pairs of one line follow each other.
+    first, second = height[is_even][::2], height[is_even][1::2]
+    paired = line[is_even][::2]
+    begin, end = np.ceil(first).astype(np.int64), np.ceil(second).astype(np.int64)
+    pair, along = expanded(begin, end)
+    cells = placed(paired[pair], along)
+    number = paired[pair] // (size * size)
+    local, side = cells - low[number], sides[number]
+    vote = (local[:, 0] * side[:, 1] + local[:, 1]) * side[:, 2] + local[:, 2]
+    is_thin = begin == end
+    middle = np.concatenate(((first + second)[is_thin] / 2, height[~is_even]))
+    middle_cells = np.clip(np.rint(middle).astype(np.int64), 0, size - 1)
+    sheets = placed(np.concatenate((paired[is_thin], line[~is_even])), middle_cells)
+    return _Fill(cells @ strides, vote + offsets[number], sheets @ strides)
+
+
+def _add_sheets(inside: Grid, sheets: Grid) -> None:
+    """Adds cells that lines cross without meeting a centre, where no solid is near."""
+    thin = sheets & ~_dilated(inside)
+    inside |= _grown(thin, sheets)
+
+
+def _add_rods(inside: Grid, clean: CleanMesh) -> None:
+    """Adds what the lines have missed: samples of the surface where nothing is near."""
+    size = inside.shape[0]
+    reached = _dilated(inside)
+    corners = clean.vertices[clean.faces]
+    spread = corners.max(axis=1) - corners.min(axis=1)
+    x, y, z = np.clip(corners.astype(np.int64), 0, size - 1).transpose(2, 0, 1)
+    # Small faces near the solid are most faces of most meshes, and have nothing to add.
+    is_far = (spread.max(axis=1) > _SMALL) | ~reached[x, y, z].all(axis=1)
+    if not is_far.any():
+        return
+    thin = sampled_cells(corners[is_far], size) & ~reached
+    if thin.any():
+        is_near = _dilated(_dilated(thin))[x, y, z].any(axis=1) | is_far
+        inside |= _grown(thin, sampled_cells(corners[is_near], size))
+
+
+def _grown(thin: Grid, surface: Grid) -> Grid:
+    """Thin parts with the surface one cell around them, so that they hold on to the solid."""
+    return surface & _dilated(thin) if thin.any() else thin
+
+
+def _dilated(grid: Grid) -> Grid:
+    """Each cell's 26 neighbours too."""
+    for axis in range(3):
+        wide = grid.copy()
+        before, behind = np.moveaxis(wide, axis, 0), np.moveaxis(grid, axis, 0)
+        before[1:] |= behind[:-1]
+        before[:-1] |= behind[1:]
+        grid = wide
+    return grid
