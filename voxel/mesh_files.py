@@ -50,11 +50,10 @@ def write_volume(
 
     Args:
         path: The file; replaced when it exists. An NPZ holds `voxels`, the cells inside, the
-            probabilities as `occupancy`, the `threshold`, and the axis that points `up`.
+            probabilities as `occupancy`, and the `threshold`.
         occupancy: Probabilities in [0, 1], of a cube.
         settings: What is inside, and how large; a binvox file places its cells where the mesh of
-            the same settings, neither smoothed nor decimated, would be if it kept the volume's
-            axes.
+            the same settings, neither smoothed nor decimated, is.
 
     Raises:
         EmptyShape: Nothing reaches the threshold.
@@ -66,11 +65,7 @@ def write_volume(
     if path.suffix.lower() == ".npz":
         with replacing(path) as unfinished, unfinished.open("wb") as file:
             np.savez_compressed(
-                file,
-                voxels=solid,
-                occupancy=occupancy,
-                threshold=settings.threshold,
-                up=settings.up,
+                file, voxels=solid, occupancy=occupancy, threshold=settings.threshold
             )
         return
     if path.suffix.lower() != ".binvox":
@@ -85,10 +80,8 @@ def _cell_placement(solid: np.ndarray, settings: MeshSettings) -> np.ndarray:
     ranges = [np.flatnonzero(solid.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
     low = np.array([found[0] for found in ranges])
     size = np.array([found[-1] + 1 for found in ranges]) - low
-    up = "xyz".index(settings.up)
-    pitch = 1 / size.max() if settings.height is None else settings.height / size[up]
-    standing = low + size / 2
-    standing[up] = low[up]
+    pitch = 1 / size.max() if settings.height is None else settings.height / size[2]
+    standing = low + size * (0.5, 0.5, 0)
     return trimesh.transformations.scale_and_translate(pitch, pitch * (0.5 - standing))
 
 

@@ -1,7 +1,7 @@
 """From occupancy to closed meshes: marching cubes, smoothing, decimation, physical size.
 
-Volumes are (depth, height, width) arrays; their axes are a mesh's x, y and z. Meshes leave this
-module with z up, in metres, standing on the ground z = 0 and centred above its origin. Every one is
+Volumes are (depth, height, width) arrays; their axes are a mesh's x, y and z, and z is up. Meshes
+leave this module in metres, standing on the ground z = 0 and centred above its origin. Every one is
 watertight, with faces that look outwards.
 
 Source: Lorensen and Cline, Marching Cubes (1987); Taubin, A Signal Processing Approach To Fair
@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import trimesh
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from skimage.measure import marching_cubes
 from trimesh.smoothing import filter_taubin
@@ -25,6 +25,7 @@ from vidgen.errors import UserError
 Axis = Literal["x", "y", "z"]
 Number = int | float
 
+CLAY, RED = (0.82, 0.76, 0.68), (0.85, 0.1, 0.08)
 # Rows are the new x, y and z in the old ones. All three are rotations: none mirrors the shape.
 _UPRIGHT = {
     "x": np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]]),
@@ -54,7 +55,6 @@ class MeshSettings:
         smooth: Round off the steps of the cells; volume and size stay.
         faces: Most triangles; `None` keeps all.
         height: In metres; `None` makes the longest side 1.
-        up: Axis of the volume that points up.
     """
 
     threshold: Number = 0.5
@@ -62,17 +62,19 @@ class MeshSettings:
     smooth: bool = False
     faces: int | None = None
     height: Number | None = None
-    up: Axis = "z"
 
 
 def shape_mesh(
-    occupancy: Float[np.ndarray, "depth height width"], settings: MeshSettings | None = None
+    occupancy: Float[np.ndarray, "depth height width"],
+    settings: MeshSettings | None = None,
+    heat: Float[np.ndarray, "depth height width"] | None = None,
 ) -> trimesh.Trimesh:
-    """The mesh of a volume, upright and of its physical size.
+    """The mesh of a volume, of its physical size.
 
     Args:
         occupancy: Probabilities in [0, 1].
         settings: How; `None` takes the defaults.
+        heat: Cells to color, from 0, clay, to 1, red; `None` leaves the mesh without colors.
 
     Raises:
         EmptyShape: Nothing reaches the threshold.
@@ -83,7 +85,9 @@ def shape_mesh(
         mesh = smoothed(mesh)
     if settings.faces is not None:
         mesh = decimated(mesh, settings.faces)
-    return placed(mesh, settings.up, settings.height)
+    if heat is not None:
+        mesh.visual.vertex_colors = _heat_colors(mesh.vertices, heat)
+    return placed(mesh, height=settings.height)
 
 
 def cleared(
@@ -167,6 +171,17 @@ def decimated(mesh: trimesh.Trimesh, faces: int) -> trimesh.Trimesh:
 def is_closed(mesh: trimesh.Trimesh) -> bool:
     """Whether a mesh encloses a volume: watertight, all faces looking outwards."""
     return bool(mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0)
+
+
+def _heat_colors(
+    vertices: Float[np.ndarray, "vertices 3"], heat: Float[np.ndarray, "depth height width"]
+) -> UInt8[np.ndarray, "vertices 3"]:
+    """The color at each vertex, in cells."""
+    # A vertex lies between a cell inside and one outside: the hotter counts.
+    hottest = ndimage.maximum_filter(heat, 2, origin=-1), ndimage.maximum_filter(heat, 2)
+    places = np.clip(np.floor(vertices), 0, np.array(heat.shape) - 1).astype(int)
+    at_vertex = np.maximum(*(each[tuple(places.T)] for each in hottest))[:, None]
+    return np.round(255 * ((1 - at_vertex) * CLAY + at_vertex * np.array(RED))).astype(np.uint8)
 
 
 def placed(mesh: trimesh.Trimesh, up: Axis = "z", height: Number | None = None) -> trimesh.Trimesh:

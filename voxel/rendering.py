@@ -18,10 +18,11 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Int, UInt8
 
+from voxel.meshes import CLAY
+
 Number = int | float
 Color = tuple[Number, Number, Number]
 
-CLAY: Color = (0.82, 0.76, 0.68)
 _AMBIENT = 0.4
 # Towards the light, in the camera's right, up and backward: from the upper left, behind it.
 _LIGHT = np.array([-0.4, 0.6, 0.7]) / np.linalg.norm([-0.4, 0.6, 0.7])

@@ -16,9 +16,9 @@ from jaxtyping import UInt8
 from vidgen.errors import UserError
 from vidgen.writing import replacing, write_mp4
 from voxel.backgrounds import BackgroundKind, Backgrounds
-from voxel.meshes import Axis, placed
+from voxel.meshes import CLAY, Axis, placed
 from voxel.pictures import on_background
-from voxel.rendering import CLAY, Renderer, turntable
+from voxel.rendering import Renderer, turntable
 
 MESH_ENDINGS = frozenset((".glb", ".gltf", ".obj", ".off", ".ply", ".stl"))
 _ABOUT = "views.json"

@@ -17,14 +17,14 @@ class ShapeOptions:
 
     Args:
         out: Folder for the files; made when missing.
-        format: Kind of file; binvox and npz hold cells, the others a surface.
+        format: Kind of file; binvox and npz hold cells, the others a surface. All have z up but glb,
+            which has y.
         threshold: Occupancy from which a cell is inside the shape.
         largest: Keep only the largest connected part of a shape.
         smooth: Round off the steps of the cells.
         faces: Triangles of a shape at most, but for a few where fewer would leave it open; all by
             default.
         height: Of a shape, in metres; by default its longest side is 1.
-        up: Axis of the model's volumes that points up. The files have z up, but GLB, which has y.
         label: Name or number of the class of all shapes; drawn as often as training met them by
             default.
         checkpoint: Which one of the run: latest, best-METRIC or step-NUMBER.
@@ -41,7 +41,6 @@ class ShapeOptions:
     smooth: bool = False
     faces: int | None = None
     height: float | None = None
-    up: Literal["x", "y", "z"] = "z"
     label: str | None = None
     checkpoint: str = "latest"
     batch_size: int = 16

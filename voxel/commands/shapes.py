@@ -34,7 +34,6 @@ def mesh_settings(options: ShapeOptions) -> MeshSettings:
         smooth=options.smooth,
         faces=options.faces,
         height=options.height,
-        up=options.up,
     )
 
 
