@@ -177,10 +177,10 @@ def _heat_colors(
     vertices: Float[np.ndarray, "vertices 3"], heat: Float[np.ndarray, "depth height width"]
 ) -> UInt8[np.ndarray, "vertices 3"]:
     """The color at each vertex, in cells."""
-    # A vertex lies between a cell inside and one outside: the hotter counts.
-    hottest = ndimage.maximum_filter(heat, 2, origin=-1), ndimage.maximum_filter(heat, 2)
+    # A vertex lies between a cell inside and one outside: the hottest around it counts.
+    hottest = ndimage.maximum_filter(heat, 3)
     places = np.clip(np.floor(vertices), 0, np.array(heat.shape) - 1).astype(int)
-    at_vertex = np.maximum(*(each[tuple(places.T)] for each in hottest))[:, None]
+    at_vertex = hottest[tuple(places.T)][:, None]
     return np.round(255 * ((1 - at_vertex) * CLAY + at_vertex * np.array(RED))).astype(np.uint8)
 
 

@@ -15,31 +15,47 @@ from voxel.rendering import Camera, Renderer
 
 FPS = 12
 _SHEET_CAMERAS = [Camera(-35, 20), Camera(35, 20), Camera(145, 20)]
-_TURN_ELEVATION, _TURN_FRAMES = 20, 36
+_ONE_CAMERA = [Camera(-35, 20)]
+_ELEVATION, _TURN_FRAMES = 20, 36
 
 
-def on_background(
-    picture: UInt8[np.ndarray, "4 *shape"],
-    background: UInt8[np.ndarray, "3 *shape"] | int = 255,
+def on_white(
+    picture: UInt8[np.ndarray, "4 views height width"],
+) -> UInt8[np.ndarray, "3 views height width"]:
+    """Drawn views in front of white."""
+    return in_front(picture, np.full_like(picture[:3], 255))
+
+
+def in_front(
+    picture: UInt8[np.ndarray, "4 *shape"], background: UInt8[np.ndarray, "3 *shape"]
 ) -> UInt8[np.ndarray, "3 *shape"]:
-    """A drawn object in front of a picture, or of one grey level."""
+    """A drawn object in front of another picture."""
     cover = picture[3:].astype(float) / 255
-    mixed = cover * picture[:3] + (1 - cover) * background
-    return np.round(mixed).astype(np.uint8)
+    return np.round(cover * picture[:3] + (1 - cover) * background).astype(np.uint8)
 
 
-def write_contact_sheet(path: Path, meshes: Sequence[trimesh.Trimesh], size: int = 192) -> None:
+def write_contact_sheet(
+    path: Path,
+    meshes: Sequence[trimesh.Trimesh],
+    first_column: Sequence[UInt8[np.ndarray, "3 size size"]] = (),
+    size: int = 192,
+) -> None:
     """Writes a PNG with a row for each mesh: from its front left, front right, and behind.
 
     Args:
         path: The file; replaced when it exists.
         meshes: At least one.
+        first_column: A picture for each mesh, to begin its row with.
         size: Pixels of a view's side.
 
     Raises:
         UserError: The file cannot be written.
     """
-    write_clip(path, frame_sheet(_films(meshes, _SHEET_CAMERAS, size), len(_SHEET_CAMERAS)), FPS)
+    films = _films(meshes, _SHEET_CAMERAS, size)
+    if first_column:
+        images = torch.from_numpy(np.stack(first_column))[:, :, None]
+        films = torch.cat([images, films], dim=2)
+    write_clip(path, frame_sheet(films, films.shape[2]), FPS)
 
 
 def write_turntable(path: Path, meshes: Sequence[trimesh.Trimesh], size: int = 192) -> None:
@@ -53,26 +69,53 @@ def write_turntable(path: Path, meshes: Sequence[trimesh.Trimesh], size: int = 1
     Raises:
         UserError: The file cannot be written.
     """
-    around = [Camera(360 * n / _TURN_FRAMES - 35, _TURN_ELEVATION) for n in range(_TURN_FRAMES)]
+    around = [Camera(360 * n / _TURN_FRAMES - 35, _ELEVATION) for n in range(_TURN_FRAMES)]
     write_clip(path, grid(_films(meshes, around, size)), FPS)
 
 
-def write_row(path: Path, meshes: Sequence[trimesh.Trimesh], size: int = 192) -> None:
-    """Writes a PNG of the meshes from left to right, or an MP4 of them one after another.
+def write_table(
+    path: Path, rows: Sequence[Sequence[trimesh.Trimesh | None]], size: int = 192
+) -> None:
+    """Writes a PNG with the meshes in rows from left to right, each from its front left.
+
+    Args:
+        path: The file; replaced when it exists.
+        rows: Of one length; `None` leaves a place empty.
+        size: Pixels of a view's side.
 
     Raises:
         UserError: The file cannot be written.
     """
-    films = _films(meshes, [Camera(-35, _TURN_ELEVATION)], size)
-    frames = films.transpose(0, 2)[0].transpose(0, 1) if path.suffix == ".mp4" else None
-    write_clip(path, grid(films, columns=len(films)) if frames is None else frames, FPS)
+    films = _films([mesh for row in rows for mesh in row], _ONE_CAMERA, size)
+    write_clip(path, grid(films, columns=len(rows[0])), FPS)
+
+
+def write_film(
+    path: Path, meshes: Sequence[trimesh.Trimesh | None], fps: float, size: int = 384
+) -> None:
+    """Writes an MP4 of the meshes one after another, each from its front left.
+
+    Args:
+        path: The file; replaced when it exists.
+        meshes: One a frame; `None` is an empty one.
+        fps: Frames a second.
+        size: Pixels of a side.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    # (frame, channel, 1, height, width) -> (channel, frame, height, width)
+    frames = _films(meshes, _ONE_CAMERA, size)[:, :, 0].transpose(0, 1)
+    write_clip(path, frames, fps)
 
 
 def _films(
-    meshes: Sequence[trimesh.Trimesh], cameras: Sequence[Camera], size: int
-) -> torch.Tensor:
-    """Pixels (mesh, channel, camera, height, width), on white."""
+    meshes: Sequence[trimesh.Trimesh | None], cameras: Sequence[Camera], size: int
+) -> UInt8[torch.Tensor, "mesh 3 camera size size"]:
+    """The meshes from each camera, on white."""
+    white = np.full((3, len(cameras), size, size), 255, dtype=np.uint8)
     films = [
-        on_background(Renderer(mesh, smooth=True).views(cameras, size)) for mesh in meshes
+        white if mesh is None else on_white(Renderer(mesh, smooth=True).views(cameras, size))
+        for mesh in meshes
     ]
     return torch.from_numpy(np.stack(films))

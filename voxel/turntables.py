@@ -17,7 +17,7 @@ from vidgen.errors import UserError
 from vidgen.writing import replacing, write_mp4
 from voxel.backgrounds import BackgroundKind, Backgrounds
 from voxel.meshes import CLAY, Axis, placed
-from voxel.pictures import on_background
+from voxel.pictures import in_front
 from voxel.rendering import Renderer, turntable
 
 MESH_ENDINGS = frozenset((".glb", ".gltf", ".obj", ".off", ".ply", ".stl"))
@@ -149,7 +149,7 @@ class Filming:
         renderer = Renderer(placed(read_mesh(self._source / mesh), settings.up), color)
         cameras = turntable(settings.angles, settings.elevations)
         frames = [
-            on_background(
+            in_front(
                 renderer.view(camera, settings.size), self._backgrounds.draw(random, settings.size)
             )
             for camera in cameras

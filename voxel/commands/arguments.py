@@ -11,6 +11,9 @@ from vidgen.commands import arguments as clip_arguments
 from vidgen.commands.arguments import check_range
 
 
+Format = Literal["glb", "obj", "stl", "ply", "binvox", "npz"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShapeOptions:
     """Which model makes shapes, and what becomes of them.
@@ -35,7 +38,7 @@ class ShapeOptions:
     """
 
     out: Path
-    format: Literal["glb", "obj", "stl", "ply", "binvox", "npz"] = "glb"
+    format: Format = "glb"
     threshold: float = 0.5
     largest: bool = False
     smooth: bool = False

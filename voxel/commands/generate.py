@@ -51,5 +51,6 @@ def generate(
         labels = labels_of(loaded, options, len(batch))
         with outputs.enough_memory(len(batch)), torch.no_grad():
             occupancies = volumes(loaded.game.sample(batch, labels, truncation=truncation))
-        folder.write([f"seed-{outputs.seed_name(seed)}" for seed in batch], occupancies)
+        for seed, occupancy in zip(batch, occupancies, strict=True):
+            folder.write(f"seed-{outputs.seed_name(seed)}", occupancy)
     folder.write_pictures()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vidgen.adversarial.checkpoints import LoadedGame
@@ -49,18 +48,22 @@ def labels_of(loaded: LoadedGame, options: ShapeOptions, count: int) -> list[int
 
 @torch.no_grad()
 def decoded(
-    loaded: LoadedGame, options: ShapeOptions, latents: Float[Tensor, "count latent"]
+    loaded: LoadedGame,
+    latents: Float[Tensor, "count latent"],
+    labels: Sequence[int] | None,
+    batch_size: int,
 ) -> Float[np.ndarray, "count depth height width"]:
-    """The volumes of latents, `options.batch_size` at a time.
+    """The volumes of latents, `batch_size` at a time; `labels` are their classes, if any.
 
     Raises:
         UserError: The model cannot do this.
     """
     decode = outputs.ability(loaded, "decode", "make shapes of given latents")
     parts = []
-    for part in latents.split(options.batch_size):
-        with outputs.enough_memory(len(part)):
-            parts.append(volumes(decode(part, labels_of(loaded, options, len(part)))))
+    for start in range(0, len(latents), batch_size):
+        part = slice(start, start + batch_size)
+        with outputs.enough_memory(len(latents[part])):
+            parts.append(volumes(decode(latents[part], None if labels is None else labels[part])))
     return np.concatenate(parts)
 
 
@@ -71,6 +74,22 @@ def volumes(
     return occupancy[:, 0].float().numpy(force=True)
 
 
+@torch.no_grad()
+def starting_points(
+    loaded: LoadedGame, options: ShapeOptions, seeds: Sequence[int]
+) -> tuple[Float[Tensor, "count latent"], list[int] | None]:
+    """The latents of seeds, and their classes where the model has classes.
+
+    Raises:
+        UserError: The model has no latents of seeds, or there is no such class.
+    """
+    latents = outputs.ability(loaded, "latents", "give the latents of seeds")(seeds)
+    labels = labels_of(loaded, options, len(seeds))
+    if labels is None and loaded.game.num_classes:
+        labels = outputs.ability(loaded, "draw_labels", "draw classes")(seeds)
+    return latents, labels
+
+
 class ShapeFolder:
     """Writes shapes as they come, says which, and keeps the first ones for the pictures.
 
@@ -79,53 +98,59 @@ class ShapeFolder:
     """
 
     def __init__(self, options: ShapeOptions) -> None:
-        self._options, self._settings = options, mesh_settings(options)
+        self.out, self.settings = options.out, mesh_settings(options)
         self.meshes: list[trimesh.Trimesh] = []
-        self._written = 0
+        self._format, self._shown = options.format, []
         remove_leftovers(options.out)
 
     def write(
-        self, names: Sequence[str], occupancies: Float[np.ndarray, "count depth height width"]
-    ) -> None:
-        """Writes one file a shape; an empty one costs a line.
+        self,
+        name: str,
+        occupancy: Float[np.ndarray, "depth height width"],
+        image: UInt8[np.ndarray, "3 height width"] | None = None,
+    ) -> trimesh.Trimesh | None:
+        """Writes a shape and says how large it is; an empty one is `None` and costs a line.
 
-        Raises:
-            UserError: A file cannot be written.
-        """
-        for name, occupancy in zip(names, occupancies, strict=True):
-            self.write_one(self._options.out / f"{name}.{self._options.format}", occupancy)
-
-    def write_one(self, path: Path, occupancy: Float[np.ndarray, "depth height width"]) -> None:
-        """Writes a shape and says how large it is.
+        Args:
+            name: Of the file, without ending.
+            occupancy: Probabilities in [0, 1].
+            image: To begin the shape's row of the contact sheet with.
 
         Raises:
             UserError: The file cannot be written.
         """
+        path = self.out / f"{name}.{self._format}"
         try:
-            mesh = write_shape(path, occupancy, self._settings)
+            mesh = write_shape(path, occupancy, self.settings)
         except EmptyShape as error:
             outputs.say(f"left out: {path.name}: {error}")
-            return
-        self._written += 1
+            return None
         if len(self.meshes) < TURNTABLE_SHAPES:
             self.meshes.append(mesh)
+        if image is not None and len(self._shown) < SHEET_SHAPES:
+            self._shown.append(image)
         size = " x ".join(f"{side:.3g}" for side in mesh.extents)
         outputs.say(f"{path}: {len(mesh.faces):,} faces, {size} m, {mesh.volume:.3g} m³")
+        return mesh
 
-    def write_pictures(self) -> None:
-        """Writes sheet.png, three views of each shape, and turntable.mp4, all of them turning.
+    def write_pictures(self, sheet: str = "sheet", film: str = "turntable") -> None:
+        """Writes a contact sheet, views of each shape in a row, and a film of them turning.
+
+        Args:
+            sheet: Name of the sheet, without ending.
+            film: Name of the film.
 
         Raises:
             UserError: All shapes are empty, or a file cannot be written.
         """
-        if not self._written:
+        if not self.meshes:
             raise UserError(
-                f"every shape is empty at --threshold {self._options.threshold:g}; give a lower "
+                f"every shape is empty at --threshold {self.settings.threshold:g}; give a lower "
                 "one, or train for longer"
             )
-        sheet, film = self._options.out / "sheet.png", self._options.out / "turntable.mp4"
-        shown = self.meshes[:SHEET_SHAPES]
-        write_contact_sheet(sheet, shown)
-        outputs.say(f"{sheet}: three views of each of {len(shown)} shapes")
-        write_turntable(film, self.meshes)
-        outputs.say(f"{film}: {len(self.meshes)} shapes turning")
+        table, moving = self.out / f"{sheet}.png", self.out / f"{film}.mp4"
+        rows = self.meshes[:SHEET_SHAPES]
+        write_contact_sheet(table, rows, self._shown)
+        outputs.say(f"{table}: views of {len(rows)} shapes")
+        write_turntable(moving, self.meshes)
+        outputs.say(f"{moving}: {len(self.meshes)} shapes turning")
