@@ -27,8 +27,8 @@ def on_white(
 
 
 def in_front(
-    picture: UInt8[np.ndarray, "4 *shape"], background: UInt8[np.ndarray, "3 *shape"]
-) -> UInt8[np.ndarray, "3 *shape"]:
+    picture: UInt8[np.ndarray, "4 ..."], background: UInt8[np.ndarray, "3 ..."]
+) -> UInt8[np.ndarray, "3 ..."]:
     """A drawn object in front of another picture."""
     cover = picture[3:].astype(float) / 255
     return np.round(cover * picture[:3] + (1 - cover) * background).astype(np.uint8)

@@ -85,9 +85,7 @@ class Renderer:
         ValueError: The mesh has no faces, or a coordinate is not finite.
     """
 
-    def __init__(
-        self, mesh: trimesh.Trimesh, color: Color = CLAY, smooth: bool = False
-    ) -> None:
+    def __init__(self, mesh: trimesh.Trimesh, color: Color = CLAY, smooth: bool = False) -> None:
         vertices = np.asarray(mesh.vertices, dtype=float)[mesh.faces]
         if len(vertices) == 0 or not np.isfinite(vertices).all():
             raise ValueError("a mesh to draw has faces, and coordinates that are finite")

@@ -10,7 +10,6 @@ from typing import Literal
 from vidgen.commands import arguments as clip_arguments
 from vidgen.commands.arguments import check_range
 
-
 Format = Literal["glb", "obj", "stl", "ply", "binvox", "npz"]
 
 
@@ -20,8 +19,7 @@ class ShapeOptions:
 
     Args:
         out: Folder for the files; made when missing.
-        format: Kind of file; binvox and npz hold cells, the others a surface. All have z up but glb,
-            which has y.
+        format: Kind of file; binvox and npz hold cells, the others a surface. z is up, in glb y.
         threshold: Occupancy from which a cell is inside the shape.
         largest: Keep only the largest connected part of a shape.
         smooth: Round off the steps of the cells.

@@ -15,9 +15,9 @@ from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.commands import outputs
 from vidgen.errors import UserError
 from voxel.commands.arguments import ShapeOptions
-from voxel.commands.shapes import ShapeFolder, decoded, starting_points
+from voxel.commands.shapes import ShapeFolder, decoded, mesh_or_nothing, starting_points
 from voxel.mesh_files import write_mesh
-from voxel.meshes import EmptyShape, shape_mesh
+from voxel.meshes import shape_mesh
 from voxel.pictures import write_table
 
 # 3D-GAN's latent is uniform over [0, 1], 3D-VAE-GAN's normal.
@@ -94,7 +94,7 @@ def write_influences(
         path = options.out / f"dimension-{number:03d}.{options.format}"
         write_mesh(path, colored)
         outputs.say(f"{path}: influence {total:.4g}, {int(changed.sum())} cells change")
-        rows.append([colored, *(_mesh_or_nothing(each, folder) for each in occupancies)])
+        rows.append([colored, *(mesh_or_nothing(each, folder.settings) for each in occupancies)])
     picture = options.out / "dimensions.png"
     write_table(picture, rows)
     outputs.say(f"{picture}: a dimension a row; its cells in red, then five values of it")
@@ -114,10 +114,3 @@ class _Sweeps:
         latents = swept(self._latent, dimension, self._uniform)
         labels = None if self._label is None else self._label * len(latents)
         return decoded(self._loaded, latents, labels, self._batch_size)
-
-
-def _mesh_or_nothing(occupancy: np.ndarray, folder: ShapeFolder):
-    try:
-        return shape_mesh(occupancy, folder.settings)
-    except EmptyShape:
-        return None

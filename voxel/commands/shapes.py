@@ -17,7 +17,7 @@ from vidgen.errors import UserError
 from vidgen.writing import remove_leftovers
 from voxel.commands.arguments import ShapeOptions
 from voxel.mesh_files import write_shape
-from voxel.meshes import EmptyShape, MeshSettings
+from voxel.meshes import EmptyShape, MeshSettings, shape_mesh
 from voxel.pictures import write_contact_sheet, write_turntable
 
 # Beyond these a contact sheet and a turntable are too large to look at.
@@ -88,6 +88,16 @@ def starting_points(
     if labels is None and loaded.game.num_classes:
         labels = outputs.ability(loaded, "draw_labels", "draw classes")(seeds)
     return latents, labels
+
+
+def mesh_or_nothing(
+    occupancy: Float[np.ndarray, "depth height width"], settings: MeshSettings
+) -> trimesh.Trimesh | None:
+    """The mesh of a volume, `None` of an empty one."""
+    try:
+        return shape_mesh(occupancy, settings)
+    except EmptyShape:
+        return None
 
 
 class ShapeFolder:

@@ -25,9 +25,7 @@ def surface_points(
     return (points - (low + high) / 2) / np.max(high - low)
 
 
-def chamfer_distance(
-    one: Float[np.ndarray, "one 3"], other: Float[np.ndarray, "other 3"]
-) -> float:
+def chamfer_distance(one: Float[np.ndarray, "one 3"], other: Float[np.ndarray, "other 3"]) -> float:
     """Mean squared distance to the nearest point of the other set, both ways added."""
     there, back = _nearest(one, other), _nearest(other, one)
     return float(np.mean(there**2) + np.mean(back**2))

@@ -79,7 +79,7 @@ def chamfer_distances(
 
 
 def overlap_distances(
-    ones: Bool[np.ndarray, "ones *cells"], others: Bool[np.ndarray, "others *cells"]
+    ones: Bool[np.ndarray, "ones ..."], others: Bool[np.ndarray, "others ..."]
 ) -> Float[np.ndarray, "ones others"]:
     """1 - intersection over union of each volume with each; 0 between empty ones."""
     one = ones.reshape(len(ones), -1).astype(np.float32)
