@@ -8,7 +8,7 @@ from typing import Any
 import jaxtyping
 
 # Before the first import of what it checks. Tests of torch.compile need a process without it.
-jaxtyping.install_import_hook(["vidgen", "data"], "beartype.beartype")
+jaxtyping.install_import_hook(["vidgen", "voxel", "data"], "beartype.beartype")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

@@ -15,10 +15,11 @@ from typing import Literal
 
 import numpy as np
 import trimesh
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 from skimage.measure import marching_cubes
 from trimesh.smoothing import filter_taubin
+from trimesh.visual import ColorVisuals
 
 from vidgen.errors import UserError
 
@@ -86,7 +87,7 @@ def shape_mesh(
     if settings.faces is not None:
         mesh = decimated(mesh, settings.faces)
     if heat is not None:
-        mesh.visual.vertex_colors = _heat_colors(mesh.vertices, heat)
+        mesh.visual = ColorVisuals(mesh, vertex_colors=_heat_colors(mesh.vertices, heat))
     return placed(mesh, height=settings.height)
 
 
@@ -104,11 +105,18 @@ def largest_component(
     solid: Bool[np.ndarray, "depth height width"],
 ) -> Bool[np.ndarray, "depth height width"]:
     """The largest part connected over faces, edges or corners; of equal ones the first."""
-    labels, count = ndimage.label(solid, structure=_TOUCHING)
-    if count < 2:
-        return solid
-    sizes = np.bincount(labels.ravel())
-    return labels == 1 + int(np.argmax(sizes[1:]))
+    labels = component_labels(solid)
+    sizes = np.bincount(labels.ravel())[1:]
+    return labels == 1 + int(np.argmax(sizes)) if len(sizes) else solid
+
+
+def component_labels(
+    solid: Bool[np.ndarray, "depth height width"],
+) -> Int[np.ndarray, "depth height width"]:
+    """The number from 1 of each cell's connected part, in the order of their first cells; else 0."""
+    labels = np.zeros(solid.shape, dtype=np.int32)
+    ndimage.label(solid, structure=_TOUCHING, output=labels)
+    return labels
 
 
 def surface(

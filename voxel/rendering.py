@@ -17,6 +17,7 @@ import trimesh
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Float, Int, UInt8
+from trimesh.visual import ColorVisuals
 
 from voxel.meshes import CLAY
 
@@ -101,8 +102,8 @@ class Renderer:
             mesh.vertex_normals[mesh.faces] if smooth else mesh.face_normals[:, None]
         )
         self._colors = np.array(color, dtype=float)[None, None]
-        if mesh.visual.kind == "vertex":
-            self._colors = mesh.visual.vertex_colors[:, :3][mesh.faces] / 255
+        if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "vertex":
+            self._colors = np.asarray(mesh.visual.vertex_colors)[mesh.faces, :3] / 255
 
     def view(self, camera: Camera, size: int = 256) -> UInt8[np.ndarray, "4 size size"]:
         """A picture: red, green, blue and how much of the pixel the object covers.

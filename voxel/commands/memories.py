@@ -26,16 +26,19 @@ from voxel.pictures import write_table
 
 
 def last_maps(
-    features: Float[Tensor, "batch features"],
+    features: Float[Tensor, "batch features"], resolution: int
 ) -> Float[Tensor, "batch retrieval"]:
     """The part of a discriminator's features that comes from its last maps (section 4.1).
 
-    Each layer has twice the maps of the one before: 1,024, 2,048 and 4,096 pooled values at 64³.
-    With n layers the last has 2^(n-1) of 2^n - 1 parts.
+    Each layer halves the maps' side, down to 4, and has twice as many: pooled, 1,024, 2,048 and
+    4,096 numbers at 64³. Of n layers the last has 2^(n-1) parts of 2^n - 1.
+
+    Args:
+        features: Of all layers but the first, in their order.
+        resolution: Cells along a volume's side.
     """
-    count = features.shape[1]
-    parts = next(parts for parts in (7, 3, 1, 15, 31, 63) if count % parts == 0)
-    return features[:, -count * ((parts + 1) // 2) // parts :]
+    last = max(1, resolution // 16)
+    return features[:, -(features.shape[1] * last // (2 * last - 1)) :]
 
 
 def write_neighbours(
@@ -62,13 +65,14 @@ def write_neighbours(
     """
     loaded = outputs.open_game(run, options)
     features = outputs.ability(loaded, "features", "describe shapes")
+    resolution = loaded.game.example_shape[-1]
 
     def describe(volumes: Tensor, labels: list[int]) -> Tensor:
         if by == "cells":
             return volumes.flatten(1)
         if loaded.game.num_classes:
-            return last_maps(features(volumes, labels))
-        return last_maps(features(volumes))
+            return last_maps(features(volumes, labels), resolution)
+        return last_maps(features(volumes), resolution)
 
     shapes = open_shapes(loaded, data)
     gallery = described(shapes, describe, options.batch_size, "looking at shapes")
@@ -83,10 +87,9 @@ def write_neighbours(
     for row, seed in enumerate(seeds):
         near = order[row].tolist()
         names = [shape_name(shapes, item) for item in near]
-        found.append(
-            {"seed": seed, "neighbours": names, "distances": distances[row, near].tolist()}
-        )
-        listed = (f"{n} ({d:.4g})" for n, d in zip(names, distances[row, near], strict=True))
+        far = distances[row, near].tolist()
+        found.append({"seed": seed, "neighbours": names, "distances": far})
+        listed = (f"{name} ({d:.4g})" for name, d in zip(names, far, strict=True))
         outputs.say(f"seed {seed}: {', '.join(listed)}")
         volumes = [generated[row], *(volume(shapes, item)[0] for item in near)]
         rows.append([mesh_or_nothing(each, settings) for each in volumes])

@@ -95,7 +95,7 @@ def _moved(truth: Bool[np.ndarray, "size size size"]) -> Iterator[Bool[np.ndarra
     """The truth in 48 poses (mirrored ones too), each with its 125 shifts."""
     for axes in permutations(range(3)):
         for flips in _FLIPS:
-            turned = np.flip(truth.transpose(axes), np.flatnonzero(flips).tolist())
+            turned = np.flip(truth.transpose(axes), tuple(axis for axis in range(3) if flips[axis]))
             padded = np.pad(turned, 2 * _SHIFT)
             side = truth.shape[0] + 2 * _SHIFT
             windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side, side))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import ndimage
 
+from voxel.meshes import component_labels
 from voxel.metrics.overlap import intersection_over_union
 
-_TOUCHING = np.ones((3, 3, 3), dtype=bool)
 _UNDECIDED = (0.1, 0.9)
 
 
@@ -46,8 +45,7 @@ def shape_health(
         threshold: From where a cell is occupied.
     """
     solid = occupancies >= threshold
-    parts = [ndimage.label(each, structure=_TOUCHING)[0] for each in solid]
-    sizes = [np.bincount(part.ravel())[1:] for part in parts]
+    sizes = [np.bincount(component_labels(each).ravel())[1:] for each in solid]
     low, high = _UNDECIDED
     return ShapeHealth(
         occupancy=float(solid.mean()),

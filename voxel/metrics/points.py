@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 POINTS = 2048
 
@@ -51,4 +51,4 @@ def f_score(
 def _nearest(
     points: Float[np.ndarray, "points 3"], others: Float[np.ndarray, "others 3"]
 ) -> Float[np.ndarray, " points"]:
-    return np.asarray(cKDTree(others).query(points)[0])
+    return np.asarray(KDTree(others).query(points)[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def chamfer_distances(
     ones: Sequence[Float[np.ndarray, "_ 3"]], others: Sequence[Float[np.ndarray, "_ 3"]]
 ) -> Float[np.ndarray, "ones others"]:
     """Chamfer distance (squared, both ways added) of each to each; see `surface_points`."""
-    one_trees, other_trees = [cKDTree(p) for p in ones], [cKDTree(p) for p in others]
+    one_trees, other_trees = [KDTree(p) for p in ones], [KDTree(p) for p in others]
     distances = np.zeros((len(ones), len(others)))
     for row, (one, one_tree) in enumerate(zip(ones, one_trees, strict=True)):
         for column, (other, other_tree) in enumerate(zip(others, other_trees, strict=True)):
