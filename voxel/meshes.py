@@ -113,7 +113,7 @@ def largest_component(
 def component_labels(
     solid: Bool[np.ndarray, "depth height width"],
 ) -> Int[np.ndarray, "depth height width"]:
-    """The number from 1 of each cell's connected part, in the order of their first cells; else 0."""
+    """The number of each cell's connected part, from 1 in the order of first cells; else 0."""
     labels = np.zeros(solid.shape, dtype=np.int32)
     ndimage.label(solid, structure=_TOUCHING, output=labels)
     return labels

@@ -62,13 +62,8 @@ def outline(picture):
     """What share of each quarter of the object's box is covered: top left, top right, below."""
     rows, columns = np.nonzero(covered(picture))
     box = covered(picture)[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    middle, centre = box.shape[0] // 2, box.shape[1] // 2
-    parts = (
-        box[:middle, :centre],
-        box[:middle, centre:],
-        box[middle:, :centre],
-        box[middle:, centre:],
-    )
+    row, column = box.shape[0] // 2, box.shape[1] // 2
+    parts = box[:row, :column], box[:row, column:], box[row:, :column], box[row:, column:]
     return [part.mean() for part in parts]
 
 
