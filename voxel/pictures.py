@@ -17,6 +17,7 @@ FPS = 12
 _SHEET_CAMERAS = [Camera(-35, 20), Camera(35, 20), Camera(145, 20)]
 _ONE_CAMERA = [Camera(-35, 20)]
 _ELEVATION, _TURN_FRAMES = 20, 36
+SIZE = 192
 
 
 def on_white(
@@ -38,7 +39,6 @@ def write_contact_sheet(
     path: Path,
     meshes: Sequence[trimesh.Trimesh],
     first_column: Sequence[UInt8[np.ndarray, "3 size size"]] = (),
-    size: int = 192,
 ) -> None:
     """Writes a PNG with a row for each mesh: from its front left, front right, and behind.
 
@@ -46,66 +46,58 @@ def write_contact_sheet(
         path: The file; replaced when it exists.
         meshes: At least one.
         first_column: A picture for each mesh, to begin its row with.
-        size: Pixels of a view's side.
 
     Raises:
         UserError: The file cannot be written.
     """
-    films = _films(meshes, _SHEET_CAMERAS, size)
+    films = _films(meshes, _SHEET_CAMERAS, SIZE)
     if first_column:
         images = torch.from_numpy(np.stack(first_column))[:, :, None]
         films = torch.cat([images, films], dim=2)
     write_clip(path, frame_sheet(films, films.shape[2]), FPS)
 
 
-def write_turntable(path: Path, meshes: Sequence[trimesh.Trimesh], size: int = 192) -> None:
+def write_turntable(path: Path, meshes: Sequence[trimesh.Trimesh]) -> None:
     """Writes an MP4 in which all meshes turn side by side, once around in three seconds.
 
     Args:
         path: The file; replaced when it exists.
         meshes: At least one.
-        size: Pixels of a view's side.
 
     Raises:
         UserError: The file cannot be written.
     """
     around = [Camera(360 * n / _TURN_FRAMES - 35, _ELEVATION) for n in range(_TURN_FRAMES)]
-    write_clip(path, grid(_films(meshes, around, size)), FPS)
+    write_clip(path, grid(_films(meshes, around, SIZE)), FPS)
 
 
-def write_table(
-    path: Path, rows: Sequence[Sequence[trimesh.Trimesh | None]], size: int = 192
-) -> None:
+def write_table(path: Path, rows: Sequence[Sequence[trimesh.Trimesh | None]]) -> None:
     """Writes a PNG with the meshes in rows from left to right, each from its front left.
 
     Args:
         path: The file; replaced when it exists.
         rows: Of one length; `None` leaves a place empty.
-        size: Pixels of a view's side.
 
     Raises:
         UserError: The file cannot be written.
     """
-    films = _films([mesh for row in rows for mesh in row], _ONE_CAMERA, size)
+    films = _films([mesh for row in rows for mesh in row], _ONE_CAMERA, SIZE)
     write_clip(path, grid(films, columns=len(rows[0])), FPS)
 
 
-def write_film(
-    path: Path, meshes: Sequence[trimesh.Trimesh | None], fps: float, size: int = 384
-) -> None:
+def write_film(path: Path, meshes: Sequence[trimesh.Trimesh | None], fps: float) -> None:
     """Writes an MP4 of the meshes one after another, each from its front left.
 
     Args:
         path: The file; replaced when it exists.
         meshes: One a frame; `None` is an empty one.
         fps: Frames a second.
-        size: Pixels of a side.
 
     Raises:
         UserError: The file cannot be written.
     """
     # (frame, channel, 1, height, width) -> (channel, frame, height, width)
-    frames = _films(meshes, _ONE_CAMERA, size)[:, :, 0].transpose(0, 1)
+    frames = _films(meshes, _ONE_CAMERA, 2 * SIZE)[:, :, 0].transpose(0, 1)
     write_clip(path, frames, fps)
 
 

@@ -15,11 +15,10 @@ from torch import Tensor
 from vidgen.commands import outputs
 from vidgen.commands.images import image_files, read_image
 from vidgen.errors import UserError
+from voxel import pictures
 from voxel.commands.arguments import ShapeOptions
 from voxel.commands.shapes import ShapeFolder, labels_of, volumes
 from voxel.object_pictures import centred_object
-
-_SHEET_SIZE = 192
 
 
 def write_reconstructions(
@@ -81,4 +80,4 @@ def _images(
 
 def _thumbnail(pixels: UInt8[Tensor, "3 height width"]) -> UInt8[np.ndarray, "3 size size"]:
     image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
-    return np.asarray(image.resize((_SHEET_SIZE, _SHEET_SIZE))).transpose(2, 0, 1)
+    return np.asarray(image.resize((pictures.SIZE, pictures.SIZE))).transpose(2, 0, 1)

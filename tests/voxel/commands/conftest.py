@@ -69,6 +69,12 @@ class BoxGame(Game):
         return torch.stack(sides, dim=1).float()
 
 
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch):
+    monkeypatch.setattr("voxel.pictures.SIZE", 32)
+    monkeypatch.setattr("voxel.pictures._TURN_FRAMES", 4)
+
+
 @pytest.fixture
 def boxes(monkeypatch):
     """Puts a BoxGame in the place of every run's."""
