@@ -117,7 +117,7 @@ class ShapeFolder:
         self,
         name: str,
         occupancy: Float[np.ndarray, "depth height width"],
-        image: UInt8[np.ndarray, "3 height width"] | None = None,
+        image: UInt8[np.ndarray, "3 size size"] | None = None,
     ) -> trimesh.Trimesh | None:
         """Writes a shape and says how large it is; an empty one is `None` and costs a line.
 
