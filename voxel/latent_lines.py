@@ -21,11 +21,11 @@ def great_arc(
     """The same along the arc between two directions, for latents with a normal distribution.
 
     A straight line between such latents passes near the middle, where there are hardly any.
-    Parallel ones have no arc: they get the line.
+    Parallel ones, and zero, have no arc: they get the line.
     """
     lengths = start.norm() * end.norm()
     angle = torch.acos((start @ end / lengths.clamp_min(1e-12)).clamp(-1, 1))
-    if torch.sin(angle) < 1e-4:
+    if lengths == 0 or torch.sin(angle) < 1e-4:
         return straight_line(start, end, stages)
     t = torch.linspace(0, 1, stages, device=start.device)[:, None]
     return (torch.sin((1 - t) * angle) * start + torch.sin(t * angle) * end) / torch.sin(angle)
