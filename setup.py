@@ -54,5 +54,7 @@ setup(
             "ruff",
         ],
     },
-    entry_points={"console_scripts": ["vidgen = vidgen.__main__:main"]},
+    entry_points={
+        "console_scripts": ["vidgen = vidgen.__main__:main", "voxel = voxel.__main__:main"]
+    },
 )

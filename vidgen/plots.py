@@ -72,14 +72,20 @@ def loss_curves(log: Path) -> Curves:
 
 
 def accuracy_picture(
-    curves: Mapping[str, Mapping[float, Sequence[float]]], chance: float, out: Path
+    curves: Mapping[str, Mapping[float, Sequence[float]]],
+    chance: float,
+    out: Path,
+    across: str = "fraction of the labelled videos",
+    upward: str = "accuracy on held-out groups, %",
 ) -> None:
-    """Draws accuracy against the fraction of labelled data, a line a start, as a PNG.
+    """Draws accuracy against the amount of labelled data, a line a start, as a PNG.
 
     Args:
-        curves: By start and fraction, the accuracy of each seed; bars are standard deviations.
+        curves: By start and amount, the accuracy of each seed; bars are standard deviations.
         chance: Accuracy of guessing, a dashed line.
         out: The picture; replaced when it exists.
+        across: What the amount is.
+        upward: What the accuracy is.
 
     Raises:
         UserError: The picture cannot be written.
@@ -96,7 +102,7 @@ def accuracy_picture(
     fractions = sorted({fraction for curve in curves.values() for fraction in curve})
     axis.set_xscale("log", base=2)
     axis.set_xticks(fractions, [f"{fraction:g}" for fraction in fractions])
-    axis.set(xlabel="fraction of the labelled videos", ylabel="accuracy on held-out groups, %")
+    axis.set(xlabel=across, ylabel=upward)
     axis.set_ylim(0, 102)
     axis.grid(alpha=0.3)
     axis.legend(loc="lower right", fontsize="small")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser
@@ -17,6 +17,31 @@ from vidgen.errors import UserError
 
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 1_000_000
+
+
+@runtime_checkable
+class ModelOptions(Protocol):
+    """What the options of every command with a trained model say."""
+
+    @property
+    def out(self) -> Path:
+        """Folder for the files."""
+        ...
+
+    @property
+    def checkpoint(self) -> str:
+        """Which one of the run."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where to compute."""
+        ...
+
+    @property
+    def allow(self) -> str:
+        """Further classes that the checkpoint may name."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,32 +81,39 @@ class ClipOptions:
         check_range("batch_size", self.batch_size, 1, 100_000)
 
 
-def run_on_arguments(command: Callable[..., None], arguments: list[str]) -> None:
+def run_on_arguments(
+    command: Callable[..., None],
+    arguments: list[str],
+    kind: type[Any] = ClipOptions,
+    program: str = "vidgen",
+) -> None:
     """Calls `command(run, options, **others)` with what the command line says.
 
-    The command's signature and `ClipOptions` are the list of options, their docstrings the help.
+    The command's signature and `kind` are the list of options, their docstrings the help.
 
     Args:
-        command: Takes a run folder, a `ClipOptions`, what else must be given, and keyword
-            arguments with defaults.
+        command: Takes a run folder, a `kind`, what else must be given, and keyword arguments with
+            defaults.
         arguments: Without the names of program and command.
+        kind: Dataclass of the options that several commands have.
+        program: Whose command it is, for the help.
 
     Raises:
         UserError: The command line is wrong, or whatever the command itself raises.
     """
     parser = ArgumentParser(
-        prog=f"vidgen {command.__name__}",
+        prog=f"{program} {command.__name__}",
         description=parse_docstring(command.__doc__ or "").short_description,
         exit_on_error=False,
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="Folder of a training.")
-    flags = _add_flags(parser, command) | _add_flags(parser, ClipOptions)
+    flags = _add_flags(parser, command) | _add_flags(parser, kind)
     parser.add_function_arguments(
         command, skip={"run", "options", *flags}, as_group=False, as_positional=True
     )
-    parser.add_class_arguments(ClipOptions, skip=flags, as_group=False)
+    parser.add_class_arguments(kind, skip=flags, as_group=False)
     chosen = dict(parse(parser, arguments))
-    options = ClipOptions(**{field.name: chosen.pop(field.name) for field in fields(ClipOptions)})
+    options = kind(**{field.name: chosen.pop(field.name) for field in fields(kind)})
     command(chosen.pop("run"), options, **chosen)
 
 

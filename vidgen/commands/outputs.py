@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from vidgen.adversarial.checkpoints import LoadedGame, load_game
-from vidgen.commands.arguments import ClipOptions
+from vidgen.commands.arguments import ClipOptions, ModelOptions
 from vidgen.errors import UserError
 from vidgen.writing import enlarged, frame_sheet, grid, remove_leftovers, write_clip
 
@@ -27,11 +27,11 @@ Item = TypeVar("Item")
 Pixels = UInt8[Tensor, "count channel time height width"]
 
 
-def open_game(run: Path, options: ClipOptions) -> LoadedGame:
+def open_game(run: Path, options: ModelOptions) -> LoadedGame:
     """The model of a run, on the device that is asked for.
 
     Raises:
-        UserError: There is no such model or device, or clips could not go to `options.out`.
+        UserError: There is no such model or device, or files could not go to `options.out`.
     """
     # Asked first, before minutes of work.
     if options.out.exists() and not options.out.is_dir():
