@@ -85,7 +85,7 @@ def encoded(
     codes = []
     with Batches(source, batch_size, seed) as batches:
         for _ in range(ceil(count / batch_size)):
-            clips, _ = next(batches)
+            clips, *_ = next(batches)
             if tuple(clips.shape[1:]) != game.example_shape:
                 raise UserError(
                     f"the data gives clips of shape {tuple(clips.shape[1:])}, but the game wants "
