@@ -17,7 +17,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
@@ -41,9 +40,7 @@ class Measure(Protocol):
 
     key: str
 
-    def __call__(
-        self, clips: Float[Tensor, "batch channel time height width"]
-    ) -> dict[str, Tensor]:
+    def __call__(self, made: NumberedClips) -> dict[str, Tensor]:
         """Named values, a row a clip (or a row a pair of clips)."""
         ...
 
@@ -145,7 +142,7 @@ def _made(clips: ClipSet, numbers: range, batch_size: int) -> NumberedClips:
 
 def _save(path: Path, measure: Measure, made: NumberedClips) -> None:
     with torch.inference_mode():
-        values: dict[str, Any] = {**measure(made.clips), "label": made.labels}
+        values: dict[str, Any] = {**measure(made), "label": made.labels}
     plain = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in values.items()}
     with replacing(path) as unfinished:
         save_file(plain, unfinished)

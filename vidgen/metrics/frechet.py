@@ -40,29 +40,34 @@ class Moments:
         self.mean = self.mean + shift * (len(rows) / total)
         self.count = total
 
-    @property
-    def covariance(self) -> Float64[Tensor, "feature feature"]:
-        """With n - 1.
+    def covariance(self, correction: int = 1) -> Float64[Tensor, "feature feature"]:
+        """Scatter over n - correction.
 
         Raises:
-            ValueError: Fewer than two rows.
+            ValueError: There are not more rows than the correction.
         """
-        if self.count < 2:
-            raise ValueError(f"a covariance needs two rows or more, not {self.count}")
-        return self._scatter / (self.count - 1)
+        if self.count <= correction:
+            raise ValueError(f"a covariance needs more than {correction} rows, not {self.count}")
+        return self._scatter / (self.count - correction)
 
 
-def frechet_distance(first: Moments, second: Moments) -> float:
+def frechet_distance(first: Moments, second: Moments, correction: int = 1) -> float:
     """‖μ1 - μ2‖² + tr(C1 + C2 - 2 (C1 C2)^½).
 
     The trace of the root is the sum of the roots of the eigenvalues of C1^½ C2 C1^½, a symmetric
     matrix; those below 0 are rounding. No ridge is added.
+
+    Args:
+        first: Moments of one sample.
+        second: Those of the other.
+        correction: 1 divides the covariances by n - 1, 0 by n as StyleGAN-V's tool does.
     """
-    root = _symmetric_root(first.covariance)
-    eigenvalues = torch.linalg.eigvalsh(root @ second.covariance @ root)
+    ours, theirs = first.covariance(correction), second.covariance(correction)
+    root = _symmetric_root(ours)
+    eigenvalues = torch.linalg.eigvalsh(root @ theirs @ root)
     cross = eigenvalues.clamp(min=0).sqrt().sum()
-    traces = first.covariance.trace() + second.covariance.trace()
-    return float((first.mean - second.mean).square().sum() + traces - 2 * cross)
+    spread = ours.trace() + theirs.trace() - 2 * cross
+    return float((first.mean - second.mean).square().sum() + spread)
 
 
 def _symmetric_root(matrix: Float64[Tensor, "n n"]) -> Float64[Tensor, "n n"]:

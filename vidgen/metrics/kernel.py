@@ -1,7 +1,7 @@
 """Kernel distance: an unbiased comparison of two clouds of features, for small samples too.
 
-Source: Bińkowski et al. (2018), KID; on features of clips, KVD (Unterthiner et al., 2018). Around 0,
-and as often below it, where both samples are of one distribution.
+Source: Bińkowski et al. (2018), KID; on features of clips, KVD (Unterthiner et al., 2018). Around
+0, and as often below it, where both samples are of one distribution.
 """
 
 from __future__ import annotations

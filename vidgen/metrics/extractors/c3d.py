@@ -142,7 +142,8 @@ class C3DExtractor(Extractor):
         )
         self.register_buffer("mean", volume, persistent=False)
         self.mean: Tensor
-        self.network = C3D()
+        with torch.device("meta"):
+            self.network = C3D()
         load_weights_(self.network, path)
         self.frozen()
 

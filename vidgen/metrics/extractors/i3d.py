@@ -1,8 +1,8 @@
 """I3D as a TorchScript file: the network behind FVD.
 
-Source: StyleGAN-V (Skorokhodov et al., CVPR 2022), whose protocol `fvd2048_16f` reproduces the FVD
-of Unterthiner et al. (2018) with a copy of their I3D (Kinetics-400). The file takes levels from 0 to
-255, and rescales and resizes them itself. Its 400 outputs before the softmax are the features.
+Source: StyleGAN-V (Skorokhodov et al., CVPR 2022), whose protocol `fvd2048_16f` reproduces the
+FVD of Unterthiner et al. (2018) with a copy of their I3D (Kinetics-400). The file takes levels from
+0 to 255, and rescales and resizes them itself. Its 400 outputs before the softmax are the features.
 
 A TorchScript file is a program: loading it runs what is in it. Load only one you trust.
 """

@@ -17,8 +17,8 @@ from vidgen.metrics.extractors.i3d import load_torchscript
 from vidgen.metrics.extractors.weights import existing_file, file_hash
 
 _ORIGIN = (
-    "a TorchScript file that takes RGB faces (n, 3, side, side) in [0, 1] and gives a row of numbers "
-    "for each, OpenFace for instance; it is a program that will be run"
+    "a TorchScript file that takes RGB faces (n, 3, side, side) in [0, 1] and gives a row of "
+    "numbers for each, OpenFace for instance; it is a program that will be run"
 )
 
 
@@ -37,6 +37,7 @@ class FrameEmbedder(nn.Module):
         super().__init__()
         path = existing_file(program, "--embedder", "an identity network", _ORIGIN)
         self.name, self.sha256, self._side = path.stem, file_hash(path), side
+        self.protocol = f"{self.name} on whole frames, bilinear to {side} x {side}"
         self.network: Any = load_torchscript(path)
         self.eval()
         self.requires_grad_(False)

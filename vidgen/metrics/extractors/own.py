@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vidgen.errors import UserError
@@ -26,7 +27,7 @@ from vidgen.metrics.extractors.base import (
     resized,
 )
 from vidgen.metrics.extractors.c3d import C3D
-from vidgen.metrics.extractors.weights import existing_file, file_hash
+from vidgen.metrics.extractors.weights import existing_file, file_hash, load_weights_
 from vidgen.writing import replacing
 
 FORMAT = "vidgen clip classifier 1"
@@ -76,7 +77,7 @@ class OwnClassifier(Extractor):
 
     def __init__(self, path: Path | None, every: int = 1) -> None:
         super().__init__()
-        file = existing_file(path, "--weights", "a classifier of clips", _ORIGIN)
+        file = existing_file(path, "--extractor", "a classifier of clips", _ORIGIN)
         self.config = read_config(file)
         self.name, self.sha256 = self.config.name, file_hash(file)
         self._every = every
@@ -84,8 +85,9 @@ class OwnClassifier(Extractor):
             f"{self.name}, first {self.config.num_frames} frames, every {every}, bilinear to "
             f"{self.config.height} x {self.config.width}"
         )
-        self.network = self.config.network()
-        self.network.load_state_dict(load_file(file))
+        with torch.device("meta"):  # whatever sizes the file asks for
+            self.network = self.config.network()
+        load_weights_(self.network, file)
         self.frozen()
 
     def preprocessed(
@@ -125,7 +127,7 @@ def read_config(path: Path) -> ClassifierConfig:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
         if header.get("format") != FORMAT:
-            raise UserError(f"--weights {path} is not a classifier of clips; {_ORIGIN}")
+            raise UserError(f"--extractor {path} is not a classifier of clips; {_ORIGIN}")
         return ClassifierConfig(**json.loads(header["config"]))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--weights {path} cannot be read: {error}; {_ORIGIN}") from error
+        raise UserError(f"--extractor {path} cannot be read: {error}; {_ORIGIN}") from error

@@ -93,19 +93,9 @@ class FrameModel(Extractor):
 
     def judged(self, seen: Float[Tensor, "batch time 3 rows columns"]) -> Judgement:
         """See `Extractor`."""
-        of_frames = self.frames_judged(seen)
-        return Judgement(of_frames.logits.mean(dim=1), of_frames.features.mean(dim=1))
-
-    def frames_judged(self, seen: Float[Tensor, "batch time 3 rows columns"]) -> Any:
-        """Logits and features of each frame, (batch, time, ...)."""
-        logits = self.network(seen.flatten(0, 1))
+        logits = self.network(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
         features = self._tap.seen.unflatten(0, seen.shape[:2])
-        return _OfFrames(logits.unflatten(0, seen.shape[:2]), features)
-
-
-class _OfFrames:
-    def __init__(self, logits: Tensor, features: Tensor) -> None:
-        self.logits, self.features = logits, features
+        return Judgement(logits.mean(dim=1), features.mean(dim=1))
 
 
 class _InputOfLastLayer:

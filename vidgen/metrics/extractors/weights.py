@@ -79,6 +79,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def load_weights_(network: nn.Module, path: Path) -> None:
     """Puts the weights of a file into a network, none missing and none left over.
 
+    Those of a network on the meta device take the place of its own, which hold no memory.
+
     Raises:
         UserError: They do not fit.
     """
@@ -93,7 +95,8 @@ def load_weights_(network: nn.Module, path: Path) -> None:
             f"the weights of {path} do not fit: {len(missing)} are missing, {len(unused)} unknown, "
             f"{len(wrong)} of another shape; {first!r} for instance"
         )
-    network.load_state_dict(weights)
+    floats = {n: v.float() if v.is_floating_point() else v for n, v in weights.items()}
+    network.load_state_dict(floats, assign=True)
 
 
 def save_published(network: nn.Module, path: Path) -> None:
