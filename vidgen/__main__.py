@@ -2,11 +2,12 @@
 
 usage: vidgen COMMAND ...
 
-  train        train a model on a folder of videos, or resume a run
-  generate     write clips of a trained model as MP4, GIF, WebM or PNG strips
-  interpolate  write clips in slow motion, or the way from one clip to another
-  finetune     train classifiers of actions from a VGAN, on ever more labelled videos
-  demo         from nothing to generated clips in a few minutes
+  train           train a model on a folder of videos, or resume a run
+  generate        write clips of a trained model as MP4, GIF, WebM or PNG strips
+  interpolate     write clips in slow motion, or the way from one clip to another
+  fit_classifier  train a small classifier of clips on labelled videos, to judge others with
+  finetune        train classifiers of actions from a VGAN, on ever more labelled videos
+  demo            from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.
 """
@@ -25,6 +26,7 @@ COMMANDS = {
     "train": "vidgen.commands.train:main",
     "generate": "vidgen.commands.generate:main",
     "interpolate": "vidgen.commands.interpolate:main",
+    "fit_classifier": "vidgen.commands.fit_classifier:main",
     "finetune": "vidgen.commands.finetune:main",
     "demo": "vidgen.commands.demo:main",
 }

@@ -93,13 +93,14 @@ def sliced_wasserstein(
         seed: Draws them.
     """
     generator = torch.Generator().manual_seed(seed)
-    distances = []
-    for _ in range(num_projections):  # one at a time: the memory of one sorted column
-        direction = torch.randn(first.shape[1], generator=generator).to(first)
-        direction = direction / direction.norm()
-        difference = (first @ direction).sort().values - (second @ direction).sort().values
-        distances.append(difference.abs().double().mean())
-    return float(torch.stack(distances).mean())
+    directions = torch.randn(first.shape[1], num_projections, generator=generator)
+    directions = (directions / directions.norm(dim=0)).to(first)
+    # Some at a time: all projections of 65,536 patches would take 134 MB a set.
+    distances = [
+        ((first @ some).sort(dim=0).values - (second @ some).sort(dim=0).values).abs().mean(dim=0)
+        for some in directions.split(64, dim=1)
+    ]
+    return float(torch.cat(distances).double().mean())
 
 
 def space_time_slices(
