@@ -7,6 +7,8 @@ often and each with certainty. Blind to copies within a class, and to the traini
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -50,7 +52,7 @@ class InceptionScore:
         mean = self._sum / self.count
         logarithm = (mean + self._epsilon).log()
         of_mean = float(torch.where(mean > 0, mean * logarithm, 0.0).sum())
-        return float(torch.tensor(self._negative_entropies / self.count - of_mean).double().exp())
+        return math.exp(self._negative_entropies / self.count - of_mean)
 
 
 def inception_score(logits: Float[Tensor, "clip classes"], epsilon: float = 0.0) -> float:

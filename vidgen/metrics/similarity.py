@@ -102,6 +102,8 @@ def _similarity_maps(
 ) -> tuple[Float64[Tensor, "frame channel rows columns"], ...]:
     """Luminance, and contrast times structure, at each place of the window."""
     kernels = _gaussian_kernels(first.shape[-2:], first.device)
+    # From 0 to 2: the luminance term is one of brightness, which has no sign.
+    first, second = first + 1, second + 1
     c1, c2 = (0.01 * DATA_RANGE) ** 2, (0.03 * DATA_RANGE) ** 2
     mean_1, mean_2 = _blurred(first, kernels), _blurred(second, kernels)
     variance_1 = _blurred(first * first, kernels) - mean_1**2
