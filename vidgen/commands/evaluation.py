@@ -102,6 +102,10 @@ class Judge:
     ) -> None:
         self._subject, self._options, self._fabric, self._out = subject, options, fabric, out
         self._tools = replace(tools, label_map=_label_map(subject, tools))
+        if not subject.num_classes and any(metric.balanced for metric in metrics):
+            raise UserError(
+                f"{subject.name} makes clips without classes; leave mcs, accuracy and intra_is out"
+            )
         protocol = tools.protocol
         self._samples = options.samples or min(protocol.samples, subject.num_clips or 10**9)
         repeats = options.repeats or protocol.repeats

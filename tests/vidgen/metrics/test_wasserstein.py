@@ -29,13 +29,13 @@ def test_one_direction_is_scipys_distance():
 
 
 def test_a_shift_and_a_doubling_move_it_by_their_closed_forms():
-    points = noise(4000, 147)
+    points = noise(2000, 147)
     shifted = points.clone()
     shifted[:, 0] += 1
-    assert sliced_wasserstein(points, points) == 0
+    assert sliced_wasserstein(points, points, 8) == 0
     # E|θ1| of a unit vector in 147 dimensions, and E|N(0,1)| = √(2/π).
-    assert sliced_wasserstein(points, shifted) == pytest.approx(0.0659, rel=0.05)
-    assert sliced_wasserstein(points, 2 * points) == pytest.approx(0.798, rel=0.03)
+    assert sliced_wasserstein(points, shifted, 256) == pytest.approx(0.0659, rel=0.08)
+    assert sliced_wasserstein(points, 2 * points, 64) == pytest.approx(0.798, rel=0.03)
 
 
 def test_the_pyramid_adds_up_to_the_image():

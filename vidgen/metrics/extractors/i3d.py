@@ -54,7 +54,7 @@ class I3DExtractor(Extractor):
 
     def preprocessed(
         self, clips: Float[Tensor, "batch channel time height width"]
-    ) -> Float[Tensor, "batch 3 time height width"]:
+    ) -> Float[Tensor, "batch 3 frames height width"]:
         """Levels 0 to 255, cut off after the point as StyleGAN-V cuts them."""
         chosen = first_frames(in_color(clips), self._num_frames, self._every)
         return (chosen * 127.5 + 128).clamp(0, 255).floor()

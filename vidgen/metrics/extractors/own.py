@@ -92,7 +92,7 @@ class OwnClassifier(Extractor):
 
     def preprocessed(
         self, clips: Float[Tensor, "batch channel time height width"]
-    ) -> Float[Tensor, "batch 3 time rows columns"]:
+    ) -> Float[Tensor, "batch 3 frames rows columns"]:
         """See `Extractor`; clips of the classifier's own size stay as they are."""
         size = (self.config.height, self.config.width)
         chosen = first_frames(in_color(clips), self.config.num_frames, self._every)
@@ -100,7 +100,7 @@ class OwnClassifier(Extractor):
             return chosen
         return resized(chosen, size, "bilinear", corners=False)
 
-    def judged(self, seen: Float[Tensor, "batch 3 time rows columns"]) -> Judgement:
+    def judged(self, seen: Float[Tensor, "batch 3 frames rows columns"]) -> Judgement:
         """See `Extractor`."""
         return self.network(seen)
 

@@ -12,6 +12,9 @@ from vidgen.metrics.extractors import c3d
 from vidgen.metrics.extractors.c3d import C3D, C3DExtractor, channel_mean, mean_volume, preprocessed
 from vidgen.metrics.extractors.weights import load_weights_, save_published
 
+LAYERS = [f"conv{name}" for name in ("1a", "2a", "3a", "3b", "4a", "4b", "5a", "5b")]
+LAYERS += ["fc6", "fc7", "fc8"]
+
 
 def noise(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
@@ -141,11 +144,7 @@ def test_the_published_layout_is_written_and_read(tmp_path, small_c3d):
     path = tmp_path / "c3d.npz"
     save_published(small_c3d, path)
     with np.load(path) as arrays:
-        assert set(arrays.files) == {
-            f"{layer}/{kind}"
-            for layer in ["conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b", "fc6", "fc7", "fc8"]
-            for kind in "Wb"
-        }
+        assert set(arrays.files) == {f"{layer}/{kind}" for layer in LAYERS for kind in "Wb"}
         assert arrays["conv2a/W"].shape == (2, 1, 3, 3, 3)
     torch.save(small_c3d.state_dict(), tmp_path / "c3d.pt")
     clips = noise(2, 1, 20, 30, 30)
