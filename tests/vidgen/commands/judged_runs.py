@@ -17,6 +17,9 @@ def save_run(folder: Path, steps=(7,), **options):
     """A run of an untrained game of 3x4x16x16 clips, and the game of the last checkpoint."""
     for step in steps:
         game = tiny_game(seed=step, **options)
+        torch.manual_seed(step)
+        for weight in game.generator.parameters():  # as it is born, it makes nothing but grey
+            weight.data.add_(0.2 * torch.randn_like(weight))
         classes = ["Archery", "Biking"][: game.num_classes]
         about = {"game": game.describe(), "classes": classes, "fps": 8.0}
         save_checkpoint(folder, step, game.state_dict(), {}, about, keep=9)
