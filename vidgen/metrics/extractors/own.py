@@ -30,7 +30,8 @@ from vidgen.metrics.extractors.c3d import C3D
 from vidgen.metrics.extractors.weights import existing_file, file_hash, load_weights_
 from vidgen.writing import replacing
 
-FORMAT = "vidgen clip classifier 1"
+# The one key of the header: the library writes several in an order of chance.
+HEADER = "vidgen clip classifier 1"
 _ORIGIN = "make one with `python -m vidgen fit_classifier --data.root DIR --out FILE`"
 
 
@@ -112,7 +113,7 @@ def save_classifier(path: Path, config: ClassifierConfig, weights: Mapping[str, 
         UserError: It cannot be written.
     """
     plain = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-    header = {"format": FORMAT, "config": json.dumps(asdict(config))}
+    header = {HEADER: json.dumps(asdict(config))}
     with replacing(path) as unfinished:
         save_file(plain, unfinished, header)
 
@@ -126,8 +127,8 @@ def read_config(path: Path) -> ClassifierConfig:
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
-        if header.get("format") != FORMAT:
+        if HEADER not in header:
             raise UserError(f"--extractor {path} is not a classifier of clips; {_ORIGIN}")
-        return ClassifierConfig(**json.loads(header["config"]))
+        return ClassifierConfig(**json.loads(header[HEADER]))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"--extractor {path} cannot be read: {error}; {_ORIGIN}") from error
