@@ -7,14 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from data.batches import Batches
 from data.progress import shown_progress
-from data.sources import Sample, Source
 from data.videos import VideoClips
+from vidgen.commands.clip_sets import Part
 from vidgen.commands.fit_classifier import FitOptions
 from vidgen.commands.outputs import say
 from vidgen.errors import UserError
@@ -23,23 +22,6 @@ from vidgen.metrics.extractors.fitting import fit_classifier, num_correct
 from vidgen.metrics.extractors.own import ClassifierConfig, save_classifier
 
 _TEST_CLIPS = 5
-
-
-class _Part(Source):
-    """Some items of a source."""
-
-    def __init__(self, source: Source, items: Sequence[int]) -> None:
-        self._source, self._items = source, items
-        self.classes, self.fps = source.classes, source.fps
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def draw(self, item: int, generator: np.random.Generator) -> Sample:
-        return self._source.draw(self._items[item], generator)
-
-    def fingerprint(self) -> str:
-        return f"{self._source.fingerprint()} {list(self._items)}"
 
 
 def train_classifier(data: dict[str, Any], options: FitOptions) -> None:
@@ -67,7 +49,7 @@ def train_classifier(data: dict[str, Any], options: FitOptions) -> None:
     with (
         closing(
             Batches(
-                _Part(source, train),
+                Part(source, train),
                 options.batch_size,
                 options.seed,
                 num_workers=options.num_workers,

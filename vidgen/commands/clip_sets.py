@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from data.sources import NO_LABEL, DataError, Source
+from data.sources import NO_LABEL, DataError, Sample, Source
 from vidgen.adversarial.checkpoints import LoadedGame, read_config
 from vidgen.commands.outputs import enough_memory
 
@@ -123,6 +124,31 @@ class RecordedClips(ClipSet):
                 if attempt == _ATTEMPTS - 1:
                     raise
         return None
+
+
+class Part(Source):
+    """Some items of a source.
+
+    Args:
+        source: The whole.
+        items: Their numbers.
+    """
+
+    def __init__(self, source: Source, items: Sequence[int]) -> None:
+        self._source, self._items = source, items
+        self.classes, self.fps = source.classes, source.fps
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self._items)
+
+    def draw(self, item: int, generator: np.random.Generator) -> Sample:
+        """See `Source`."""
+        return self._source.draw(self._items[item], generator)
+
+    def fingerprint(self) -> str:
+        """See `Source`."""
+        return sha256(f"{self._source.fingerprint()} {list(self._items)}".encode()).hexdigest()
 
 
 def checkpoint_hash(loaded: LoadedGame) -> str:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ from vidgen.errors import UserError
 from vidgen.metrics.extractors.identity import FrameEmbedder
 from vidgen.metrics.extractors.own import OwnClassifier
 
+# One process may find its whole share in the cache while another has hours to go.
+_PATIENCE = timedelta(days=7)
+
 
 def run_evaluation(run: Path | None, data: dict[str, Any], options: EvaluateOptions) -> None:
     """The whole command; see `vidgen.commands.evaluate.evaluate`."""
     metrics = chosen_metrics(options.metrics)
-    fabric = make_fabric(TrainingSettings(accelerator=options.accelerator))
+    fabric = make_fabric(TrainingSettings(accelerator=options.accelerator), _PATIENCE)
     tools = _tools(metrics, options, fabric)
     folder = options.generated
     if run is not None:
@@ -101,8 +105,9 @@ class Judge:
         out: Path,
     ) -> None:
         self._subject, self._options, self._fabric, self._out = subject, options, fabric, out
-        self._tools = replace(tools, label_map=_label_map(subject, tools))
-        if not subject.num_classes and any(metric.balanced for metric in metrics):
+        asked = any(metric.balanced for metric in metrics)
+        self._tools = replace(tools, label_map=_label_map(subject, tools) if asked else None)
+        if asked and not subject.num_classes:
             raise UserError(
                 f"{subject.name} makes clips without classes; leave mcs, accuracy and intra_is out"
             )
@@ -240,10 +245,18 @@ class Judge:
 
 
 def _label_map(subject: Subject, tools: Tools) -> list[int] | None:
-    """The classifier's number for each class of the subject, by their names."""
+    """The classifier's number for each class of the subject, by their names.
+
+    Raises:
+        UserError: It does not know one of them.
+    """
     if not isinstance(tools.extractor, OwnClassifier) or not subject.classes:
         return None
     known = tools.extractor.config.classes
-    if not set(subject.classes) <= set(known):
-        return None
+    unknown = [name for name in subject.classes if name not in known]
+    if unknown:
+        raise UserError(
+            f"the classifier {tools.extractor.name} does not know the class {unknown[0]!r}; it "
+            f"knows {', '.join(known)}"
+        )
     return [known.index(name) for name in subject.classes]

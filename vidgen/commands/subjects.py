@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,15 @@ from data.layouts import Options
 from data.sources import Source
 from data.videos import VideoClips
 from vidgen.adversarial.checkpoints import find_checkpoint, load_game
-from vidgen.commands.clip_sets import ClipSet, GeneratedClips, RecordedClips, checkpoint_hash
+from vidgen.commands.clip_sets import (
+    ClipSet,
+    GeneratedClips,
+    Part,
+    RecordedClips,
+    checkpoint_hash,
+)
 from vidgen.commands.evaluate import EvaluateOptions
+from vidgen.commands.outputs import say
 from vidgen.errors import UserError
 
 DataOptions = dict[str, object]
@@ -100,19 +108,26 @@ def subjects_of_run(run: Path, options: EvaluateOptions, device: torch.device) -
 def subject_of_folder(
     folder: Path, options: EvaluateOptions, device: torch.device, scan: Path
 ) -> Subject:
-    """A folder of clips: as many frames as the shortest has, in the size of the first.
+    """A folder of clips of one size, the commonest there; as many frames as the shortest has.
+
+    A grid beside the clips that it shows has another size, and is not judged.
 
     Raises:
         DataError: It holds no videos.
     """
-    catalog = scanned_folder(folder, "auto", Options(), cache=scan)
-    first = catalog.records[0]
+    records = scanned_folder(folder, "auto", Options(), cache=scan).records
+    sizes = [(record.height, record.width) for record in records]
+    size = Counter(sizes).most_common(1)[0][0]
+    items = [item for item, its_size in enumerate(sizes) if its_size == size]
+    for item, record in enumerate(records):
+        if item not in items:
+            say(f"left out, {record.found.path}: it is not {size[0]} x {size[1]} as most are")
     shape: DataOptions = {
-        "num_frames": options.frames or min(record.num_frames for record in catalog.records),
-        "size": (first.height, first.width),
+        "num_frames": options.frames or min(records[item].num_frames for item in items),
+        "size": size,
         "channels": 3,
     }
-    source = folder_source(folder, shape, scan)
+    source = Part(folder_source(folder, shape, scan), items)
 
     def clips(repeat: int, balanced: bool) -> ClipSet:
         del balanced  # the classes of its files are known

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from tests.data import films
 from tests.recipes import ucf_tree
 from tests.vidgen.commands.judged_runs import save_run, save_small_classifier, shaded_films
 from vidgen.adversarial.checkpoints import LoadedGame
@@ -121,6 +123,10 @@ def test_each_class_is_asked_for_equally_often_and_found_by_its_name(tmp_path, e
     assert line["value"] == expected and line["metric"] == "mcs[small]"
     assert len(line["details"]["each_category"][0]) == 2
     assert last_line(tmp_path / "run/metrics", "accuracy")["value"] == expected
+    save_small_classifier(tmp_path / "other.safetensors", ("Biking", "Bowling"))
+    other = f"--extractor={tmp_path / 'other.safetensors'}"
+    result = evaluate(tmp_path / "run", "--metrics=mcs", "--samples=6", other)
+    assert result.code == 2 and "other does not know the class 'Archery'" in result.error
 
 
 def test_what_was_measured_is_not_made_again(tmp_path, evaluate, monkeypatch):
@@ -219,6 +225,8 @@ def test_torchrun_gives_what_one_process_gives(tmp_path):
 
 def test_a_folder_of_anybodys_clips_is_judged_against_real_ones(tmp_path, evaluate):
     shaded_films(tmp_path / "made", 6)
+    grid = np.zeros((8, 32, 32, 3), np.uint8)
+    films.write_film(tmp_path / "made/Dark/grid.avi", list(grid), films.LOSSLESS)
     shaded_films(tmp_path / "real", 8)
     result = evaluate(
         f"--generated={tmp_path / 'made'}",
@@ -226,6 +234,7 @@ def test_a_folder_of_anybodys_clips_is_judged_against_real_ones(tmp_path, evalua
         "--metrics=change,swd,freeze",
     )
     assert result.code == 0, result.error
+    assert "left out, Dark/grid.avi: it is not 16 x 16 as most are" in result.out
     line = last_line(tmp_path / "made-metrics", "change")
     assert line["num_generated"] == 6 and line["checkpoint"] == "made"
     # Independent uniform levels of a span of 40 differ by a third of it.
