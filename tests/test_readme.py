@@ -15,12 +15,14 @@ from tests.data import camera, films
 from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
 from vidgen.commands.configuration import recipes
+from vidgen.commands.evaluate import main as evaluate_command
 from vidgen.commands.train import main as train_command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "python train.py": train_command,
+    "python evaluate.py": evaluate_command,
     "python -m vidgen": vidgen_command,
     "python -m data": data_command,
 }
@@ -53,6 +55,10 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
                     arguments += [*FEW_STEPS, *tiny_game(recipe.read_text())]
                 if " finetune " in line:
                     arguments += ["--steps=1", "--seeds=1", "--clips=1"]
+                if " fit_classifier " in line:
+                    arguments += ["--steps=1", "--num_frames=4", "--size=16", "--width=1"]
+                if run is evaluate_command:
+                    arguments += ["--samples=4"]
                 assert run(arguments) in (0, None), line
                 done += 1
     assert done >= 6
@@ -61,6 +67,7 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     assert (tmp_path / "voxels/volumes.bits").stat().st_size == 4 * 64**3 // 8
     assert (tmp_path / "steady/street.mp4").stat().st_size > 0
     assert (tmp_path / "runs/vgan_train/finetune/accuracy.png").stat().st_size > 0
+    assert (tmp_path / "runs/weizmann/metrics/fid.jsonl").stat().st_size > 0
 
 
 def test_every_command_of_the_readme_is_known():

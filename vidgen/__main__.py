@@ -2,14 +2,15 @@
 
 usage: vidgen COMMAND ...
 
-  train        train a model on a folder of videos, or resume a run
-  generate     write clips of a trained model as MP4, GIF, WebM or PNG strips
-  interpolate  write clips in slow motion, or the way from one clip to another
-  finetune     train classifiers of actions from a VGAN, on ever more labelled videos
-  recombine    write a table of clips: a content a row, a motion a column
-  animate      write clips that begin with given images
-  fit_mixture  fit the mixture of codes that an autoencoder generates from
-  demo         from nothing to generated clips in a few minutes
+  train           train a model on a folder of videos, or resume a run
+  generate        write clips of a trained model as MP4, GIF, WebM or PNG strips
+  interpolate     write clips in slow motion, or the way from one clip to another
+  recombine       write a table of clips: a content a row, a motion a column
+  animate         write clips that begin with given images
+  fit_mixture     fit the mixture of codes that an autoencoder generates from
+  finetune        train classifiers of actions from a VGAN, on ever more labelled videos
+  fit_classifier  train a small classifier of clips on labelled videos, to judge others with
+  demo            from nothing to generated clips in a few minutes
 
 vidgen COMMAND --help lists the options of a command.
 """
@@ -28,6 +29,7 @@ COMMANDS = {
     "train": "vidgen.commands.train:main",
     "generate": "vidgen.commands.generate:main",
     "interpolate": "vidgen.commands.interpolate:main",
+    "fit_classifier": "vidgen.commands.fit_classifier:main",
     "finetune": "vidgen.commands.finetune:main",
     "recombine": "vidgen.commands.recombine:main",
     "animate": "vidgen.commands.animate:main",

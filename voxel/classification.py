@@ -64,7 +64,7 @@ def svm_accuracy(
         # liblinear says so when the last digits are still moving.
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine.fit(train, train_labels)
-    right = machine.predict(test) == test_labels
+    right = np.equal(machine.predict(test), test_labels)
     classes = np.unique(test_labels)
     return Accuracy(
         overall=float(right.mean()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import trimesh
@@ -38,7 +38,7 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
         raise ValueError(f"cannot write {path.name}: it must end in .glb, .obj, .stl or .ply")
     if kind == "glb":
         mesh = mesh.copy().apply_transform(_TO_GLTF)
-    content = mesh.export(file_type=kind)
+    content: Any = mesh.export(file_type=kind)  # text or bytes, by kind
     with replacing(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 

@@ -11,7 +11,13 @@ from vidgen import __main__ as program
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["generate", "--help"], ["interpolate", "--help"], ["finetune", "--help"]],
+    [
+        ["--help"],
+        ["generate", "--help"],
+        ["interpolate", "--help"],
+        ["finetune", "--help"],
+        ["fit_classifier", "--help"],
+    ],
 )
 def test_help_answers_without_waiting_for_torch(arguments):
     script = (

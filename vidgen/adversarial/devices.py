@@ -13,12 +13,13 @@ from torch import Tensor
 from vidgen.adversarial.settings import TrainingSettings
 
 
-def make_fabric(settings: TrainingSettings) -> Fabric:
+def make_fabric(settings: TrainingSettings, patience: timedelta = timedelta(minutes=2)) -> Fabric:
     """The devices that the settings and torchrun's environment ask for, launched.
 
     Losses of one player leave the others' weights without gradient, so DDP has to look for unused
     ones. Two minutes without a sign of life from another process end the run; torch's own half
-    hour is too long to wait for a process that was killed.
+    hour is too long to wait for a process that was killed. Where processes work alone for long,
+    as when they measure clips, give more patience.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
@@ -29,11 +30,7 @@ def make_fabric(settings: TrainingSettings) -> Fabric:
         devices=devices,
         num_nodes=max(world // local, 1),
         precision=settings.precision,
-        strategy=(
-            DDPStrategy(find_unused_parameters=True, timeout=timedelta(minutes=2))
-            if many
-            else "auto"
-        ),
+        strategy=(DDPStrategy(find_unused_parameters=True, timeout=patience) if many else "auto"),
     )
     fabric.launch()
     return fabric

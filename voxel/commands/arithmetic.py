@@ -66,7 +66,8 @@ def arithmetic(
     latents = torch.stack([*mean.values(), result])
     of_class = {name: labels for name, (_, labels) in found.items()}
     # The result is of C's class.
-    labels = [of_class[name][0] for name in "abcc"] if of_class["c"] else None
+    classes = [of_class[name] for name in "abcc"]
+    labels = [own[0] for own in classes if own] if of_class["c"] else None
     occupancies = decoded(loaded, latents, labels, options.batch_size)
     names = ["a", "b", "c", "result"]
     meshes = [folder.write(n, shape) for n, shape in zip(names, occupancies, strict=True)]

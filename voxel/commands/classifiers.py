@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from data.shapes import Shapes
 from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
+from data.shapes import Shapes
 from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.commands import outputs
 from vidgen.errors import UserError
@@ -25,7 +25,7 @@ from vidgen.plots import accuracy_picture
 from vidgen.writing import replacing
 from voxel.classification import Accuracy, default_penalty, drawn_per_class, svm_accuracy
 from voxel.commands.arguments import ShapeOptions
-from voxel.commands.training_shapes import Describe, described, open_shapes
+from voxel.commands.training_shapes import described, open_shapes
 
 _COARSE = 16
 Results = dict[tuple[str, int | None], list[Accuracy]]
@@ -83,18 +83,13 @@ def write_accuracies(
 def _features(
     loaded: LoadedGame, kind: str, seed: int, train: Shapes, test: Shapes, batch_size: int
 ) -> tuple[Float[np.ndarray, "train features"], Float[np.ndarray, "test features"]]:
-    describe: Describe
-    if kind == "voxels":
+    game: Any = _untrained(loaded, seed) if kind == "random" else loaded.game
 
-        def describe(volumes: Tensor, labels: list[int]) -> Tensor:
-            del labels
+    def describe(volumes: Tensor, labels: list[int]) -> Tensor:
+        del labels
+        if kind == "voxels":
             return functional.adaptive_avg_pool3d(volumes, _COARSE).flatten(1)
-    else:
-        game: Any = loaded.game if kind == "gan" else _untrained(loaded, seed)
-
-        def describe(volumes: Tensor, labels: list[int]) -> Tensor:
-            del labels
-            return game.features(volumes.to(game.device))
+        return game.features(volumes.to(game.device))
 
     title = f"features: {kind}"
     return (
@@ -107,7 +102,7 @@ def _untrained(loaded: LoadedGame, seed: int) -> Any:
     """The same game with new weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        game = type(loaded.game)(**loaded.game.arguments)
+        game: Any = type(loaded.game)(**loaded.game.arguments)
     return game.to(loaded.game.device).eval()
 
 

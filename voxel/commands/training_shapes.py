@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from data.shapes import Shapes
 from jaxtyping import Float
 from torch import Tensor
 
 from data.progress import shown_progress
+from data.shapes import Shapes
 from vidgen.adversarial.checkpoints import LoadedGame
 
 Describe = Callable[[Float[Tensor, "batch 1 depth height width"], list[int]], Tensor]
