@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,11 +14,17 @@ from torch import Tensor
 
 from data.sources import NO_LABEL, DataError, Sample, Source
 from vidgen.adversarial.checkpoints import LoadedGame, read_config
+from vidgen.adversarial.game import Game
 from vidgen.commands.outputs import enough_memory
+from vidgen.metrics.similarity import enlarged_to
 
 # Far enough apart that no two repeats share a seed.
 SEEDS_A_REPEAT = 10**9
 _ATTEMPTS = 20
+
+# Which clips of a model: with classes as training met them, with each class in turn, or pairs of
+# its lowest and its highest resolution.
+Draw = Literal["prior", "balanced", "levels"]
 
 
 class NumberedClips(NamedTuple):
@@ -46,42 +52,56 @@ class GeneratedClips(ClipSet):
     """Clips that a model makes: number n of repeat r has seed r * 10**9 + n.
 
     Args:
-        loaded: The model.
+        game: The model.
+        origin: Tells its weights from any other's.
         repeat: Another one gives other clips.
         num_frames: Length; `None` is the trained one.
         truncation: Below 1, clips nearer to the typical one.
-        balanced: Classes in turn, 0, 1, 2, ...; else they are drawn as often as training met them,
-            by the game, which then does not tell which they are.
+        draw: `balanced` takes classes in turn, 0, 1, 2, ...; else they are drawn as often as
+            training met them, by the game, which then does not tell which they are. `levels` gives
+            clips of twice the channels: the lowest resolution, enlarged to the highest, and that.
     """
 
     def __init__(
         self,
-        loaded: LoadedGame,
+        game: Game,
+        origin: str,
         repeat: int = 0,
         num_frames: int | None = None,
         truncation: float = 1.0,
-        balanced: bool = False,
+        draw: Draw = "prior",
     ) -> None:
-        self._game, self._repeat, self._balanced = loaded.game, repeat, balanced
+        self._game, self._repeat, self._draw = game, repeat, draw
         self._num_frames, self._truncation = num_frames, truncation
         self.key = {
-            "generated_by": checkpoint_hash(loaded),
+            "generated_by": origin,
             "repeat": repeat,
             "num_frames": num_frames,
             "truncation": truncation,
-            "balanced": balanced,
+            "balanced": draw == "balanced",
         }
+        if draw == "levels":
+            self.key["levels"] = "lowest and highest"
 
     def clips(self, numbers: Sequence[int]) -> NumberedClips:
         """See `ClipSet`."""
         labels = None
-        if self._balanced:
+        if self._draw == "balanced":
             labels = [number % self._game.num_classes for number in numbers]
         seeds = [self._repeat * SEEDS_A_REPEAT + number for number in numbers]
         with enough_memory(len(seeds)), torch.inference_mode():
-            made = self._game.sample(seeds, labels, self._num_frames, self._truncation)
+            made = self._sampled(seeds, labels)
         known = [NO_LABEL] * len(numbers) if labels is None else labels
         return NumberedClips(made.float(), torch.tensor(known))
+
+    def _sampled(self, seeds: list[int], labels: list[int] | None) -> Tensor:
+        game: Any = self._game
+        options = (seeds, labels, self._num_frames, self._truncation)
+        if self._draw != "levels":
+            return game.sample(*options)
+        lowest, *_, highest = game.levels(*options)
+        height, width = highest.shape[-2:]
+        return torch.cat([enlarged_to(lowest.float(), (height, width)), highest.float()], dim=1)
 
 
 class RecordedClips(ClipSet):

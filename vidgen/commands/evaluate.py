@@ -30,7 +30,8 @@ class EvaluateOptions:
 
     Args:
         metrics: Names, with commas between: is, intra_is, accuracy, mcs, fid, fvd, kvd, precision,
-            recall, acd, change, unevenness, freeze, flicker, ms_ssim, swd, swd_motion, neighbours.
+            recall, acd, change, unevenness, freeze, flicker, ms_ssim, psnr, ssim, swd, swd_motion,
+            neighbours.
         generated: Folder of generated videos, to be judged in place of a run.
         samples: Clips of a repeat; the protocol's number by default, of a folder at most each once.
         repeats: How often other clips are drawn; the protocol's number by default.

@@ -105,7 +105,7 @@ class Judge:
         out: Path,
     ) -> None:
         self._subject, self._options, self._fabric, self._out = subject, options, fabric, out
-        asked = any(metric.balanced for metric in metrics)
+        asked = any(metric.draw == "balanced" for metric in metrics)
         self._tools = replace(tools, label_map=_label_map(subject, tools) if asked else None)
         if asked and not subject.num_classes:
             raise UserError(
@@ -117,11 +117,11 @@ class Judge:
         self._store = ColumnStore(out / "cache", fabric.global_rank, fabric.world_size)
         self._real = self._real_clips(data, metrics)
         sets = {
-            balanced: [subject.clips(repeat, balanced) for repeat in range(repeats)]
-            for balanced in {metric.balanced for metric in metrics}
+            draw: [subject.clips(repeat, draw) for repeat in range(repeats)]
+            for draw in dict.fromkeys(metric.draw for metric in metrics)
         }
         self._wanted = [
-            _Wanted(m, m.measure(self._tools), sets[m.balanced], self._num_real(m)) for m in metrics
+            _Wanted(m, m.measure(self._tools), sets[m.draw], self._num_real(m)) for m in metrics
         ]
 
     def scores(self) -> list[Score]:
@@ -158,7 +158,7 @@ class Judge:
                     f"{', '.join(comparing)} compare with real videos; give --data.root DIR"
                 )
             return None
-        if any(metric.balanced for metric in metrics) and self._subject.classes:
+        if any(metric.draw == "balanced" for metric in metrics) and self._subject.classes:
             # The same numbers for the same classes.
             data = {**data, "classes": data.get("classes") or self._subject.classes}
         with self._fabric.rank_zero_first():
@@ -166,7 +166,7 @@ class Judge:
         return RecordedClips(source, device=self._fabric.device)
 
     def _num_real(self, metric: Metric) -> int:
-        if self._real is None:
+        if self._real is None or metric.draw == "levels":
             return 0
         if metric.name == "neighbours":
             return len(self._real)  # each video once: two windows of one would be neighbours
@@ -180,7 +180,7 @@ class Judge:
                 (clips, self._samples, f"{self._subject.name}, repeat {number + 1}")
                 for number, clips in enumerate(wanted.sets)
             ]
-            if self._real is not None:
+            if self._real is not None and wanted.num_real:
                 titled.append((self._real, wanted.num_real, "real clips"))
             for clips, count, title in titled:
                 job = todo.setdefault(f"{clips.key} {count}", (clips, count, title, {}))
@@ -201,7 +201,7 @@ class Judge:
 
     def _score(self, wanted: _Wanted, measuring: float) -> Score:
         began, metric, extractor = time.monotonic(), wanted.metric, self._tools.extractor
-        real = None if self._real is None else self._columns(wanted, None)
+        real = self._columns(wanted, None) if wanted.num_real else None
         figures = [
             metric.value(self._columns(wanted, clips), real, self._tools) for clips in wanted.sets
         ]

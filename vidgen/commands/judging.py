@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vidgen.commands import measures
+from vidgen.commands.clip_sets import Draw
 from vidgen.commands.columns import Columns, Measure
 from vidgen.commands.protocols import Protocol
 from vidgen.errors import UserError
@@ -22,6 +23,7 @@ from vidgen.metrics.kernel import kernel_distance
 from vidgen.metrics.motion_control import motion_control_score
 from vidgen.metrics.neighbours import memorisation_ratio, nearest
 from vidgen.metrics.precision_recall import neighbour_distances, precision_and_recall
+from vidgen.metrics.similarity import mean_and_interval
 from vidgen.metrics.wasserstein import sliced_wasserstein, standardized
 
 
@@ -66,7 +68,7 @@ class Metric:
         value: The value and further figures, from generated and, where there are any, real clips.
         extractor: Name of the network of the literature's values; "" uses none.
         compares: Whether it compares with real clips, which must then be given.
-        balanced: Whether it needs clips of each class in equal numbers.
+        draw: Which clips it needs: of each class in equal numbers, or at two resolutions.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Metric:
     value: Callable[[Columns, Columns | None, Tools], Figures]
     extractor: str = ""
     compares: bool = False
-    balanced: bool = False
+    draw: Draw = "prior"
 
     def label(self, tools: Tools, count: int) -> str:
         """How the score is quoted: `fid_c3d_2048`, or with another network `fid[its name]`."""
@@ -209,6 +211,21 @@ def _mean_of(column: str) -> Callable[[Columns, Columns | None, Tools], Figures]
     return value
 
 
+def _over_time(column: str) -> Callable[[Columns, Columns | None, Tools], Figures]:
+    """Mean over clips and frames, and the curve over the frames with its 95 % interval."""
+
+    def value(generated: Columns, real: Columns | None, tools: Tools) -> Figures:
+        del real, tools
+        means, intervals = mean_and_interval(_tensor(generated, column))
+        return {
+            "value": float(means.mean()),
+            "at_each_frame": means.tolist(),
+            "interval_95": intervals.tolist(),
+        }
+
+    return value
+
+
 def _memorisation(generated: Columns, real: Columns | None, tools: Tools) -> Figures:
     """Distance to the nearest real clip over that from a real clip to the nearest other one."""
     del tools
@@ -236,11 +253,16 @@ def _motion(tools: Tools) -> Measure:
     return measures.Motion()
 
 
+def _levels(tools: Tools) -> Measure:
+    del tools
+    return measures.Levels()
+
+
 _ALL = (
     Metric("is", "higher", _judged, _inception, "c3d"),
-    Metric("intra_is", "neither", _judged, _intra_class, "c3d", balanced=True),
-    Metric("accuracy", "higher", _judged, _accuracy, "c3d", balanced=True),
-    Metric("mcs", "higher", _judged, _motion_control, "c3d", balanced=True),
+    Metric("intra_is", "neither", _judged, _intra_class, "c3d", draw="balanced"),
+    Metric("accuracy", "higher", _judged, _accuracy, "c3d", draw="balanced"),
+    Metric("mcs", "higher", _judged, _motion_control, "c3d", draw="balanced"),
     Metric("fid", "lower", _judged, _frechet, "c3d", compares=True),
     Metric("fvd", "lower", _judged, _frechet, "i3d", compares=True),
     Metric("kvd", "lower", _judged, _kernel, "i3d", compares=True),
@@ -252,6 +274,8 @@ _ALL = (
     Metric("freeze", "neither", _motion, _mean_of("freeze")),
     Metric("flicker", "neither", _motion, _mean_of("flicker")),
     Metric("ms_ssim", "neither", lambda tools: measures.Pairs(), _mean_of("similarity")),
+    Metric("psnr", "higher", _levels, _over_time("psnr"), draw="levels"),
+    Metric("ssim", "higher", _levels, _over_time("ssim"), draw="levels"),
     Metric("swd", "lower", lambda tools: measures.Patches(False), _sliced, compares=True),
     Metric("swd_motion", "lower", lambda tools: measures.Patches(True), _sliced, compares=True),
     Metric(

@@ -12,7 +12,7 @@ from vidgen.metrics.extractors.base import Extractor
 from vidgen.metrics.extractors.identity import FrameEmbedder
 from vidgen.metrics.motion import flicker_rate, frame_differences, freeze_rate
 from vidgen.metrics.neighbours import thumbnails
-from vidgen.metrics.similarity import ms_ssim_per_frame
+from vidgen.metrics.similarity import ms_ssim_per_frame, psnr_per_frame, ssim_per_frame
 from vidgen.metrics.wasserstein import laplacian_pyramid, random_patches, space_time_slices
 
 _PATCHES_A_CLIP = 32
@@ -121,6 +121,21 @@ class Pairs:
             return {"similarity": ms_ssim_per_frame(first, second).mean(dim=1)}
         except ValueError as error:
             raise UserError(f"ms_ssim: {error}; leave it out of --metrics") from error
+
+
+class Levels:
+    """How alike the lowest and the highest resolution of a clip are, at each time."""
+
+    key = "lowest level, enlarged bilinearly, against the highest"
+
+    def __call__(self, made: NumberedClips) -> dict[str, Tensor]:
+        """`psnr` and `ssim`, a column a frame."""
+        # One at a time: in double precision 32 clips of 192 pixels would take gigabytes.
+        pairs = [pair.chunk(2, dim=1) for pair in made.clips.split(1)]
+        return {
+            "psnr": torch.cat([psnr_per_frame(*pair) for pair in pairs]),
+            "ssim": torch.cat([ssim_per_frame(*pair) for pair in pairs]),
+        }
 
 
 class Thumbnails:

@@ -16,16 +16,18 @@ from data.videos import VideoClips
 from vidgen.adversarial.checkpoints import find_checkpoint, load_game
 from vidgen.commands.clip_sets import (
     ClipSet,
+    Draw,
     GeneratedClips,
     Part,
     RecordedClips,
     checkpoint_hash,
 )
 from vidgen.commands.evaluate import EvaluateOptions
-from vidgen.commands.outputs import say
+from vidgen.commands.outputs import ability, say
 from vidgen.errors import UserError
 
 DataOptions = dict[str, object]
+LEVEL_METRICS = "psnr or ssim"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Subject:
         classes: Their names, where known.
         num_clips: How many there are; `None` without end.
         fps: Frames a second of its clips.
-        clips: The clips of a repeat; of each class in turn if the flag is set.
+        clips: The clips of a repeat, drawn in one of the ways; an error if it cannot be.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Subject:
     classes: list[str]
     num_clips: int | None
     fps: float
-    clips: Callable[[int, bool], ClipSet]
+    clips: Callable[[int, Draw], ClipSet]
 
 
 def checkpoints(run: Path, name: str) -> list[str]:
@@ -90,8 +92,13 @@ def subjects_of_run(run: Path, options: EvaluateOptions, device: torch.device) -
         if options.frames is not None:
             shape["num_frames"] = options.frames
 
-        def clips(repeat: int, balanced: bool, loaded=loaded) -> ClipSet:
-            return GeneratedClips(loaded, repeat, options.frames, options.truncation, balanced)
+        def clips(repeat: int, draw: Draw, loaded=loaded) -> ClipSet:
+            if draw == "levels":
+                ability(loaded, "levels", f"be judged by {LEVEL_METRICS}: it has one resolution")
+            origin = checkpoint_hash(loaded)
+            return GeneratedClips(
+                loaded.game, origin, repeat, options.frames, options.truncation, draw
+            )
 
         yield Subject(
             loaded.folder.name,
@@ -129,8 +136,10 @@ def subject_of_folder(
     }
     source = Part(folder_source(folder, shape, scan), items)
 
-    def clips(repeat: int, balanced: bool) -> ClipSet:
-        del balanced  # the classes of its files are known
+    def clips(repeat: int, draw: Draw) -> ClipSet:
+        # The classes of its files are known: no balance has to be asked for.
+        if draw == "levels":
+            raise UserError(f"a folder has clips of one resolution; leave {LEVEL_METRICS} out")
         return RecordedClips(source, seed=repeat, device=device)
 
     return Subject(

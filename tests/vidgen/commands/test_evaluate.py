@@ -16,7 +16,6 @@ import torch
 from tests.data import films
 from tests.recipes import ucf_tree
 from tests.vidgen.commands.judged_runs import save_run, save_small_classifier, shaded_films
-from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.commands import columns
 from vidgen.commands.clip_sets import GeneratedClips
 from vidgen.commands.evaluate import main
@@ -185,8 +184,7 @@ class Counted:
 
 def test_two_processes_share_the_chunks_and_see_the_same(tmp_path, tiny_game, monkeypatch):
     monkeypatch.setattr(columns, "CHUNK", 3)
-    monkeypatch.setattr("vidgen.commands.clip_sets.checkpoint_hash", lambda loaded: "same")
-    clips = GeneratedClips(LoadedGame(tiny_game.eval(), 0, 8.0, [], tmp_path))
+    clips = GeneratedClips(tiny_game.eval(), "same")
     whole = columns.ColumnStore(tmp_path / "one")
     whole.fill(clips, [Counted()], 10, 2, lambda done, total: None)
     shares = []
