@@ -92,7 +92,7 @@ def save_checkpoint(
         _flush(draft)
         shutil.rmtree(final, ignore_errors=True)  # left by a run that was stopped right here
         os.replace(draft, final)
-        _point(home / "latest", final.name)
+        point(home / "latest", final.name)
     # A full disk is a RuntimeError of torch and a SafetensorError of safetensors.
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -300,7 +300,8 @@ def _pointed(pointer: Path) -> str:
     return pointer.read_text(encoding="utf-8", errors="replace").strip()
 
 
-def _point(pointer: Path, name: str) -> None:
+def point(pointer: Path, name: str) -> None:
+    """Lets a pointer such as `latest` name a checkpoint, at once or not at all."""
     draft = pointer.with_name(f".{pointer.name}.partial")
     draft.write_text(name + "\n", encoding="utf-8")
     _flush(draft)

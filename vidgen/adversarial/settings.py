@@ -22,6 +22,11 @@ class TrainingSettings:
         keep: Newest checkpoints that are kept.
         sample_every: Steps between sample pictures; 0 is none.
         num_samples: Clips in a sample picture, always from the same latents.
+        evaluate_every: Steps between judgements of samples, each with a checkpoint; 0 is none.
+        evaluate: Metrics for it, with commas between: acd, change, unevenness, freeze, flicker,
+            ms_ssim, swd, swd_motion; with `extractor` also is, fid, fvd, kvd, precision, recall.
+        evaluate_samples: Clips that are judged, and real ones that they are compared with.
+        extractor: Network that judges: a file made by `vidgen fit_classifier`.
         log_every: Steps between lines of log.jsonl.
         num_workers: Processes that read and decode; 0 reads in the training process.
         average: Decay of a running average of the generator's weights, for instance 0.999;
@@ -42,6 +47,10 @@ class TrainingSettings:
     keep: int = 3
     sample_every: int = 500
     num_samples: int = 16
+    evaluate_every: int = 0
+    evaluate: str = "acd"
+    evaluate_samples: int = 256
+    extractor: str | None = None
     log_every: int = 10
     num_workers: int = 2
     average: float | None = None
@@ -56,9 +65,13 @@ class TrainingSettings:
         for name in ("batch_size", "accumulate", "save_every", "keep", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"training.{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("steps", "sample_every", "num_samples", "num_workers"):
+        for name in ("steps", "sample_every", "num_samples", "evaluate_every", "num_workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}; it must be 0 or more")
+        if self.evaluate_samples < 2:
+            raise ValueError(
+                f"training.evaluate_samples is {self.evaluate_samples}; it must be 2 or more"
+            )
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"training.batch_size {self.batch_size} cannot be cut into "
@@ -74,6 +87,10 @@ FREE_TO_CHANGE = frozenset(
         "keep",
         "sample_every",
         "num_samples",
+        "evaluate_every",
+        "evaluate",
+        "evaluate_samples",
+        "extractor",
         "log_every",
         "num_workers",
         "accelerator",

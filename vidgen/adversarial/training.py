@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vidgen.adversarial.averages import WeightAverage
+from vidgen.adversarial.best import Judgement, point_to_best
 from vidgen.adversarial.checkpoints import (
     load_state,
     load_weights,
@@ -54,6 +55,7 @@ def fit(
     fabric: Fabric | None = None,
     about: Mapping[str, Any] | None = None,
     show_samples: Callable[[Game, int], None] | None = None,
+    judge: Callable[[Game], Judgement] | None = None,
 ) -> Outcome:
     """Trains a game; the same call again goes on where the last one was stopped.
 
@@ -67,6 +69,7 @@ def fit(
         fabric: Device, precision and processes; `None` is one process as the settings say.
         about: Written into each checkpoint beside the game's description: classes, fps.
         show_samples: Called with the game, its average in place, at every `sample_every`-th step.
+        judge: Gives scores of the game, its average in place, at every `evaluate_every`-th step.
 
     Raises:
         UserError: The run cannot be resumed, or its gradients have ceased to be finite.
@@ -96,9 +99,11 @@ def fit(
     for remark in remarks:
         progress.say(f"passed over: {remark}")
     if done:
+        if first:
+            point_to_best(run, done)  # if the last sitting was killed before it had done so
         progress.say(f"resumed from step {done}")
 
-    def save(step: int) -> str:
+    def save(step: int, judgement: Judgement) -> str:
         """Saves, and gives the reason if that failed: a full disk should not end a long run."""
         if not first:
             return ""
@@ -110,13 +115,14 @@ def fit(
             },
             "raw": average.raw_weights(),
         }
-        description = {"game": game.describe(), **(about or {})}
+        description = {"game": game.describe(), **judgement.as_json(), **(about or {})}
         try:
             with average.in_place():
                 save_checkpoint(run, step, game.state_dict(), state, description, settings.keep)
         except UserError as error:
             progress.say(f"{error}; the training goes on and will try again")
             return str(error)
+        point_to_best(run, step)
         return ""
 
     # Loop.
@@ -157,17 +163,17 @@ def fit(
                 examples = step * batches_a_step * settings.batch_size
                 log.write(step, {**plain, "seconds": seconds, "examples": examples})
             progress.update(step, plain)
-            if (
-                show_samples
-                and first
-                and settings.sample_every
-                and step % settings.sample_every == 0
-            ):
+            if show_samples and first and _due(step, settings.sample_every):
                 with average.in_place():
                     show_samples(game, step)
+            judgement, due = Judgement(), bool(judge and _due(step, settings.evaluate_every))
+            if judge and due and first:
+                with average.in_place():
+                    judgement = judge(game)
+                log.write(step, judgement.figures())
             stopped = signals.received(fabric)
-            if step % settings.save_every == 0 or step == settings.steps or stopped:
-                not_saved = save(step)
+            if due or step % settings.save_every == 0 or step == settings.steps or stopped:
+                not_saved = save(step, judgement)
             if stopped:
                 break
         signal = signals.name
@@ -278,6 +284,10 @@ def _resume(
         for group, now in zip(optimizer.param_groups, settings, strict=True):
             group |= {name: value for name, value in now.items() if name != "params"}
     return int(state["step"]), remarks
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:

@@ -47,6 +47,13 @@ class ClipSet(ABC):
     def clips(self, numbers: Sequence[int]) -> NumberedClips:
         """The clips of these numbers."""
 
+    def clips_in_parts(self, numbers: Sequence[int], size: int) -> NumberedClips:
+        """The same, made `size` at a time."""
+        parts = [
+            self.clips(numbers[start : start + size]) for start in range(0, len(numbers), size)
+        ]
+        return NumberedClips(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
 
 class GeneratedClips(ClipSet):
     """Clips that a model makes: number n of repeat r has seed r * 10**9 + n.

@@ -112,9 +112,9 @@ class ColumnStore:
                 if not _is_whole(folders[measure.key] / _chunk_name(numbers))
             ]
             if missing:
-                made = _made(clips, numbers, batch_size)
+                made = clips.clips_in_parts(numbers, batch_size)
                 for measure in missing:
-                    _save(folders[measure.key] / _chunk_name(numbers), measure, made)
+                    _save(folders[measure.key] / _chunk_name(numbers), measured(measure, made))
             progress(numbers[-1] + 1, count)
 
     def _folder(self, clips: ClipSet, measure: Measure) -> Path:
@@ -132,20 +132,16 @@ def _chunk_name(numbers: range) -> str:
     return f"{numbers[0]:09d}-{len(numbers):02d}.safetensors"
 
 
-def _made(clips: ClipSet, numbers: range, batch_size: int) -> NumberedClips:
-    parts = [
-        clips.clips(numbers[start : start + batch_size])
-        for start in range(0, len(numbers), batch_size)
-    ]
-    return NumberedClips(*(torch.cat(column) for column in zip(*parts, strict=True)))
-
-
-def _save(path: Path, measure: Measure, made: NumberedClips) -> None:
+def measured(measure: Measure, made: NumberedClips) -> Values:
+    """What a measure says of some clips, and their labels."""
     with torch.inference_mode():
         values: dict[str, Any] = {**measure(made), "label": made.labels}
-    plain = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in values.items()}
+    return {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in values.items()}
+
+
+def _save(path: Path, values: Values) -> None:
     with replacing(path) as unfinished:
-        save_file(plain, unfinished)
+        save_file(values, unfinished)
 
 
 def _is_whole(path: Path) -> bool:

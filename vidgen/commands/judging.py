@@ -285,8 +285,8 @@ _ALL = (
 METRICS = {metric.name: metric for metric in _ALL}
 
 
-def chosen_metrics(names: str) -> list[Metric]:
-    """The metrics of a list with commas.
+def chosen_metrics(names: str, option: str = "--metrics") -> list[Metric]:
+    """The metrics of a list with commas, which an option gave.
 
     Raises:
         UserError: There is no such metric.
@@ -294,5 +294,5 @@ def chosen_metrics(names: str) -> list[Metric]:
     chosen = list(dict.fromkeys(name.strip() for name in names.split(",")))
     for name in chosen:
         if name not in METRICS:
-            raise UserError(f"--metrics {names}: {name!r} is none of {', '.join(METRICS)}")
+            raise UserError(f"{option} {names}: {name!r} is none of {', '.join(METRICS)}")
     return [METRICS[name] for name in chosen]

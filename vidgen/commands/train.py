@@ -76,6 +76,7 @@ def _train(
     from vidgen.adversarial.devices import make_fabric
     from vidgen.adversarial.training import fit
     from vidgen.commands.samples import SamplePictures
+    from vidgen.commands.training_scores import TrainingScores
 
     fabric = make_fabric(settings)
     if settings.batch_size % (fabric.world_size * settings.accumulate):
@@ -94,8 +95,9 @@ def _train(
         _check_classes(game, source)
         about = {"classes": source.classes, "fps": source.fps}
         pictures = SamplePictures(folder.path / "samples", settings.num_samples, source.fps)
+        scores = TrainingScores(settings, game, source) if settings.evaluate_every else None
         with closing(_RealBatches(source, settings, fabric)) as batches, _losing_contact(fabric):
-            outcome = fit(game, batches, settings, folder.path, fabric, about, pictures)
+            outcome = fit(game, batches, settings, folder.path, fabric, about, pictures, scores)
     if fabric.is_global_zero:
         _say(_farewell(game, outcome, folder.path, command))
     return outcome
