@@ -51,6 +51,8 @@ class TrainingScores:
     """
 
     def __init__(self, settings: TrainingSettings, game: Game, source: Source) -> None:
+        if "num_frames" not in game.data_options():
+            raise UserError("--training.evaluate_every: only clips can be judged; leave it out")
         self._metrics = chosen_metrics(settings.evaluate, "--training.evaluate")
         self._count, self._source = settings.evaluate_samples, source
         self._real: dict[str, Columns] = {}

@@ -23,6 +23,8 @@ from vidgen.adversarial.settings import FREE_TO_CHANGE, TrainingSettings
         ({"sample_every": -1}, 0),
         ({"num_samples": -1}, 0),
         ({"num_workers": -2}, 0),
+        ({"evaluate_every": -1}, 0),
+        ({"evaluate_samples": 1}, 2),
     ],
 )
 def test_numbers_below_their_least_are_refused(wrong: dict[str, Any], least: int):
