@@ -3,8 +3,9 @@
 Solid. A line through the cells' centres enters a closed surface and leaves it again: between the
 first and the second crossing, the third and the fourth it is inside. Each piece of the mesh that is
 closed is counted by itself, along x, y and z, and a cell is inside a piece if two of the three
-lines say so; pieces may overlap and touch. Of fifteen ways tried on whole, broken and flipped meshes this was the
-quickest but one and the most exact. A cavity that is a piece of its own is filled.
+lines say so; pieces may overlap and touch. Of fifteen ways tried on whole, broken and flipped
+meshes this was the quickest but one and the most exact. A cavity that is a piece of its own is
+filled.
 
 Thin. A board may lie between the centres: where a line enters and leaves it without meeting one,
 the cell half-way is taken. A leg may slip between all lines: there the surface is sampled more
