@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int64
 from data.sources import DataError
 from data.volumes.meshes import Mesh
 from data.volumes.orientation import Up, upright_points
+from data.volumes.pieces import pieces
 
 # Three indices of a face fit into one 64-bit number.
 _MOST_VERTICES = 1 << 21
@@ -21,7 +22,7 @@ class CleanMesh(NamedTuple):
     Attributes:
         vertices: Places, none twice, all in use.
         faces: Corners of each triangle, none twice.
-        components: Number of the connected piece that each face belongs to.
+        components: Number of the piece that each face belongs to.
         num_open_edges: Edges that an odd number of faces share; 0 for a closed surface.
     """
 
@@ -58,12 +59,8 @@ def cleaned(mesh: Mesh, size: int, pad: float, up: Up) -> CleanMesh:
     _, first = np.unique(np.where(is_flat, -1, keys), return_index=True)
     kept = np.sort(first[1:] if is_flat.any() else first)
     faces = faces[kept]
-    return CleanMesh(
-        _scaled(upright_points(vertices, up), faces, size, pad),
-        faces,
-        _components(faces, count),
-        _num_open_edges(corners[kept], count),
-    )
+    scaled = _scaled(upright_points(vertices, up), faces, size, pad)
+    return CleanMesh(scaled, faces, *pieces(corners[kept]))
 
 
 def _merged(mesh: Mesh) -> tuple[Float64[np.ndarray, "vertex 3"], Int64[np.ndarray, "face 3"]]:
@@ -93,24 +90,3 @@ def _scaled(
     if not (0 < scale < np.inf and np.isfinite(scaled[faces]).all()):
         raise DataError(f"its size cannot be used: from {low.tolist()} to {high.tolist()}")
     return scaled
-
-
-def _components(faces: Int64[np.ndarray, "face 3"], count: int) -> Int64[np.ndarray, " face"]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    starts = np.concatenate((faces[:, 0], faces[:, 1]))
-    ends = np.concatenate((faces[:, 1], faces[:, 2]))
-    graph = coo_array((np.ones(len(starts), bool), (starts, ends)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    # Numbers without gaps: vertices of dropped faces have components of their own.
-    _, components = np.unique(labels[faces[:, 0]], return_inverse=True)
-    return components.astype(np.int64)
-
-
-def _num_open_edges(corners: Int64[np.ndarray, "face 3"], count: int) -> int:
-    """Edges of an odd number of faces; the corners of each face are in ascending order."""
-    a, b, c = corners.T
-    keys = np.sort(np.concatenate((a * count + b, b * count + c, a * count + c)))
-    borders = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1], [True])))
-    return int((np.diff(borders) % 2).sum())

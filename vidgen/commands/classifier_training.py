@@ -64,7 +64,7 @@ def train_classifier(data: dict[str, Any], options: FitOptions) -> None:
 
         network = fit_classifier(
             config,
-            batches,
+            (batch[:2] for batch in batches),
             options.steps,
             options.learning_rate,
             options.seed,

@@ -1,4 +1,4 @@
-"""From nothing to generated clips: writes videos, reads them back, trains, generates.
+"""From nothing to generated clips and shapes: writes videos, reads them back, trains, generates.
 
 python -m vidgen demo --run runs/demo
 """
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from data.synthetic import ShapeMotion
 
 NUM_SHAPES = 256
+# About a minute of one core.
+SOLID_STEPS = 300
 
 
 def main(arguments: list[str]) -> int:
@@ -28,44 +30,79 @@ def main(arguments: list[str]) -> int:
 
 
 def demo(run: Path = Path("runs/demo"), steps: int | None = None) -> int:
-    """Train a small model on videos made on the spot, and generate clips with it.
+    """Train small models on videos and shapes made on the spot, and generate some with them.
 
     Args:
         run: Folder for everything; given again, the demo goes on where it was stopped.
-        steps: Steps of the training; those of the recipe by default.
+        steps: Steps of each training; by default those of the recipe, and fewer for shapes.
 
     Returns:
-        Exit code; 0 also when the training was stopped and saved.
+        Exit code; 0 also when a training was stopped and saved.
     """
+    code = _demo_clips(run, steps)
+    if code is None:
+        code = _demo_shapes(run / "shapes", SOLID_STEPS if steps is None else steps)
+    if code is not None:
+        return code
+    _say(
+        f"\nOpen {run / 'generated/grid.mp4'} (all clips, moving), {run / 'generated/grid.png'} (a"
+        f" row a clip), {run / 'loss.png'}, {run / 'shapes/generated/turntable.mp4'} and sheet.png "
+        "and the .glb files beside it. Then, for instance:\n"
+        f"  python -m vidgen interpolate {run} --seeds 0-3 --factor 4 --out {run / 'slow'}\n"
+        "  python train.py --config tgan_weizmann --data.root YOUR_VIDEOS --run runs/mine\n"
+        "  python train.py --config 3dgan_furniture --data.root YOUR_MESHES --run runs/my_shapes"
+    )
+    return 0
+
+
+def _demo_clips(run: Path, steps: int | None) -> int | None:
+    """Leaves clips in RUN/generated; the exit code if it was stopped."""
     from data.cache import prepare
     from data.frames import Preparation
-    from vidgen.commands import generate, train
+    from vidgen.commands import generate
     from vidgen.plots import loss_picture
 
-    _say(f"1/4 writing {NUM_SHAPES} films of moving shapes and some real ones to {run / 'videos'}")
+    _say(f"1/6 writing {NUM_SHAPES} films of moving shapes and some real ones to {run / 'videos'}")
     write_videos(run / "videos")
-    _say("2/4 reading them: every file is decoded once, into a store at training size")
+    _say("2/6 reading them: every file is decoded once, into a store at training size")
     store = run / "store"
     for reject in prepare(run / "videos", store, Preparation((32, 32))).index.catalog.rejects:
         _say(f"left out: {reject.path}: {reject.reason}")
-    _say("3/4 training with the recipe `demo`; Ctrl-C saves, and the same command goes on")
+    _say("3/6 training with the recipe `demo`; Ctrl-C saves, and the same command goes on")
     options = ["--config", "demo", "--data.root", str(store), "--run", str(run)]
     if steps is not None:
         options += ["--training.steps", str(steps)]
-    outcome = train.run_training(options)
-    if outcome is not None and outcome.signal:
-        return 130 if outcome.signal == "SIGINT" else 0
-    _say("4/4 generating clips that no file holds")
-    clips = run / "generated"
-    generate.main([str(run), "--count", "16", "--out", str(clips), "--grid"])
+    code = _stopped(options)
+    if code is not None:
+        return code
+    _say("4/6 generating clips that no file holds")
+    generate.main([str(run), "--count", "16", "--out", str(run / "generated"), "--grid"])
     loss_picture(run / "log.jsonl", run / "loss.png")
-    _say(
-        f"\nOpen {clips / 'grid.mp4'} (all clips, moving), {clips / 'grid.png'} (a row a clip) and "
-        f"{run / 'loss.png'}. Then, for instance:\n"
-        f"  python -m vidgen interpolate {run} --seeds 0-3 --factor 4 --out {run / 'slow'}\n"
-        "  python train.py --config tgan_weizmann --data.root YOUR_VIDEOS --run runs/mine"
-    )
-    return 0
+    return None
+
+
+def _demo_shapes(run: Path, steps: int) -> int | None:
+    """Leaves meshes in RUN/generated; the exit code if it was stopped."""
+    from voxel.__main__ import main as voxel_command
+
+    _say("5/6 training with the recipe `3dgan_tiny` on balls, boxes, chairs and tables")
+    code = _stopped(["--config", "3dgan_tiny", "--run", str(run), "--training.steps", str(steps)])
+    if code is not None:
+        return code
+    _say("6/6 generating shapes")
+    out = run / "generated"
+    command = ["generate", str(run), "--count", "8", "--out", str(out), "--largest", "--smooth"]
+    return voxel_command(command) or None
+
+
+def _stopped(options: list[str]) -> int | None:
+    """Trains; the exit code of a training that was stopped."""
+    from vidgen.commands import train
+
+    outcome = train.run_training(options)
+    if outcome is None or not outcome.signal:
+        return None
+    return 130 if outcome.signal == "SIGINT" else 0
 
 
 def write_videos(folder: Path) -> None:

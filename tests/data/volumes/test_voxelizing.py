@@ -70,6 +70,40 @@ def test_pieces_that_overlap_are_joined():
     assert volume.sum() == 8 * 4 * 8 + 4 * 4 * 4
 
 
+@pytest.mark.parametrize("wide", [4, 8], ids=["a corner", "an edge"])
+def test_boxes_that_overlap_and_have_something_exactly_in_common_lose_nothing(wide):
+    # The second box is inside the first but for its upper end.
+    parts = [box((0, 0, 0), (8, 8, 4)), box((0, 0, 0), (wide, 4, 8))]
+    volume = voxelized(as_mesh(*parts), 8, pad=0.0).volume
+    assert volume.sum() == 8 * 8 * 4 + wide * 4 * 4
+    assert volume[:, :, :4].all() and volume[:wide, :4].all()
+
+
+def test_a_wall_inside_a_box_leaves_no_hollow():
+    whole = box((0, 0, 0), (8, 8, 8))
+    wall = np.array([[0, 0, 0], [8, 0, 0], [8, 8, 8], [0, 8, 8]], np.float64)
+    mesh = Mesh(
+        np.concatenate([whole.vertices, wall]).astype(np.float64),
+        np.concatenate([whole.faces, np.array([[8, 9, 10], [8, 10, 11]])]).astype(np.int64),
+    )
+    assert voxelized(mesh, 8, pad=0.0).volume.all()
+
+
+def test_sides_whose_edges_do_not_match_enclose_a_box():
+    # Each side is a fan about its middle over the halves of two of its edges.
+    triangles = []
+    for axis in range(3):
+        for level in (0.0, 4.0):
+            ring = [(0, 0), (2, 0), (4, 0), (4, 4), (2, 4), (0, 4)]
+            ring = [np.insert(np.array(at, np.float64), axis, level) for at in ring]
+            middle = np.insert(np.array([2.0, 2.0]), axis, level)
+            triangles += [[middle, ring[i], ring[(i + 1) % 6]] for i in range(6)]
+    vertices = np.array(triangles).reshape(-1, 3)
+    voxels = voxelized(Mesh(vertices, np.arange(len(vertices)).reshape(-1, 3)), 8, pad=0.0)
+    assert voxels.num_open_edges > 0
+    assert voxels.volume.all()
+
+
 def test_faces_written_twice_are_counted_once():
     mesh = as_mesh(box((0, 0, 0), (1, 1, 1)))
     doubled = Mesh(mesh.vertices, np.concatenate([mesh.faces, mesh.faces[:, ::-1]]))
