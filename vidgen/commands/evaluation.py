@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from data.progress import shown_progress
 from vidgen.adversarial.devices import make_fabric
 from vidgen.adversarial.settings import TrainingSettings
-from vidgen.commands.clip_sets import ClipSet, RecordedClips
+from vidgen.commands.clip_sets import ClipSet, Draw, RecordedClips
 from vidgen.commands.columns import Columns, ColumnStore, Measure
 from vidgen.commands.evaluate import EvaluateOptions
 from vidgen.commands.extraction import chosen_extractor
@@ -116,9 +116,9 @@ class Judge:
         repeats = options.repeats or protocol.repeats
         self._store = ColumnStore(out / "cache", fabric.global_rank, fabric.world_size)
         self._real = self._real_clips(data, metrics)
+        draws: set[Draw] = {metric.draw for metric in metrics}
         sets = {
-            draw: [subject.clips(repeat, draw) for repeat in range(repeats)]
-            for draw in dict.fromkeys(metric.draw for metric in metrics)
+            draw: [subject.clips(repeat, draw) for repeat in range(repeats)] for draw in draws
         }
         self._wanted = [
             _Wanted(m, m.measure(self._tools), sets[m.draw], self._num_real(m)) for m in metrics
