@@ -18,18 +18,13 @@ _TINY_MOCOGAN = ["num_frames=16", "frame_size=16", "generator_width=2", "discrim
 _TINY_TGANV2 = ["num_frames=8", "frame_size=64", "widths=[4,4,4,4,4,4,4]", "discriminator_width=2"]
 
 TINY_GAMES = {
-    "TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
-    "TGANv2": [f"--game.{option}" for option in _TINY_TGANV2],
-    "VGAN": [f"--game.{option}" for option in _TINY_VGAN],
-    "MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
-    "ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
-    "ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN[:-1]],
-    "VideoAutoencoder": [f"--game.{option}" for option in _TINY_AUTOENCODER],
     "vidgen.TGAN": [f"--game.{option}" for option in (*_TINY_TGAN, "critic_width=4")],
+    "vidgen.TGANv2": [f"--game.{option}" for option in _TINY_TGANV2],
     "vidgen.VGAN": [f"--game.{option}" for option in _TINY_VGAN],
     "vidgen.MoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
     "vidgen.ImageToVideoMoCoGAN": [f"--game.{option}" for option in _TINY_MOCOGAN],
     "vidgen.ImageVGAN": [f"--game.{option}" for option in _TINY_VGAN[:-1]],
+    "vidgen.VideoAutoencoder": [f"--game.{option}" for option in _TINY_AUTOENCODER],
     "voxel.VoxelGAN": [f"--game.{option}" for option in _TINY_VOXELS],
     "voxel.VoxelVAEGAN": [
         f"--game.{option}" for option in (*_TINY_VOXELS, "encoder_width=2", "image_size=32")

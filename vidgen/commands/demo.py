@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NUM_SHAPES = 256
 # About a minute of one core.
-SOLID_STEPS = 300
+SOLID_STEPS = 250
 
 
 def main(arguments: list[str]) -> int:
