@@ -117,9 +117,7 @@ class Judge:
         self._store = ColumnStore(out / "cache", fabric.global_rank, fabric.world_size)
         self._real = self._real_clips(data, metrics)
         draws: set[Draw] = {metric.draw for metric in metrics}
-        sets = {
-            draw: [subject.clips(repeat, draw) for repeat in range(repeats)] for draw in draws
-        }
+        sets = {draw: [subject.clips(repeat, draw) for repeat in range(repeats)] for draw in draws}
         self._wanted = [
             _Wanted(m, m.measure(self._tools), sets[m.draw], self._num_real(m)) for m in metrics
         ]
