@@ -23,7 +23,7 @@ def test_class_0_moves_up_and_class_1_moves_left_as_in_the_released_files():
     assert source.classes == ["bottom_to_top", "right_to_left"]
     labels = []
     for item in range(60):
-        clip, label = source.draw(item, UNUSED)
+        clip, label, _ = source.draw(item, UNUSED)
         edges = boxes(clip)
         along, across = (edges[:, :2], edges[:, 2:]) if label == 0 else (edges[:, 2:], edges[:, :2])
         side = source.content(item).shape_size
@@ -38,7 +38,7 @@ def test_the_papers_directions_are_the_other_way_round():
     source = ShapeMotion(num_frames=16, size=64, direction="paper")
     assert source.classes == ["left_to_right", "top_to_bottom"]
     for item in range(20):
-        clip, label = source.draw(item, UNUSED)
+        clip, label, _ = source.draw(item, UNUSED)
         first, last = boxes(clip)[[0, -1]][:, [2, 0] if label == 0 else [0, 2]]
         assert first[0] == 1 and last[0] == 62 - source.content(item).shape_size
         assert first[1] == last[1]
@@ -85,7 +85,7 @@ def test_a_curve_of_order_one_is_a_straight_line_and_higher_orders_bend():
     def deviations(order: int) -> list[float]:
         source = ShapeMotion(num_frames=32, size=64, curve_order=order)
         samples = [source.draw(item, UNUSED) for item in range(20)]
-        return [np.ptp(boxes(clip)[:, 2 - 2 * label]) for clip, label in samples]
+        return [np.ptp(boxes(clip)[:, 2 - 2 * label]) for clip, label, _ in samples]
 
     assert max(deviations(1)) == 0
     assert np.mean(deviations(4)) > 5
@@ -93,7 +93,7 @@ def test_a_curve_of_order_one_is_a_straight_line_and_higher_orders_bend():
 
 def test_a_straight_path_is_walked_evenly_from_end_to_end():
     source = ShapeMotion(num_frames=5, size=64, curve_order=1, shape_sizes=(9,))
-    clip, label = source.draw(0, UNUSED)
+    clip, label, _ = source.draw(0, UNUSED)
     assert boxes(clip)[:, 2 * label].tolist() == [53, 40, 27, 14, 1]
 
 
@@ -112,7 +112,7 @@ def test_an_item_depends_on_seed_and_number_only():
 def test_lengths_scale_with_the_canvas(size, low, high):
     whole, scaled = ShapeMotion(16, 64), ShapeMotion(16, size)
     for item in range(20):
-        clip, label = scaled.draw(item, UNUSED)
+        clip, label, _ = scaled.draw(item, UNUSED)
         edges = boxes(clip)[:, 2 * label : 2 * label + 2]
         shape, color, side = scaled.content(item)
         assert side == round(whole.content(item).shape_size * size / 64)
@@ -142,7 +142,7 @@ def test_one_digit_keeps_its_pixels_and_flies_straight(tmp_path):
     np.savez(tmp_path / "digits.npz", x_train=images, y_train=[7, 8, 9])
     source = MovingDigits(20, 64, num_digits=1, mnist=tmp_path / "digits.npz")
     for seed in range(10):
-        clip, label = source.draw(1, np.random.default_rng(seed))
+        clip, label, _ = source.draw(1, np.random.default_rng(seed))
         edges = boxes(clip)
         assert label == 8 and source.classes[label] == "8"
         assert (clip[clip > 0] == 200).all() and ((clip > 0).sum((0, 2, 3)) == 28 * 28).all()
@@ -153,9 +153,9 @@ def test_one_digit_keeps_its_pixels_and_flies_straight(tmp_path):
 
 def test_digits_add_up_where_they_cross(tmp_path):
     np.savez(tmp_path / "digits.npz", x_train=np.full((1, 28, 28), 200, np.uint8), y_train=[4])
-    clip, label = MovingDigits(9, 28, mnist=tmp_path / "digits.npz").draw(0, UNUSED)
+    clip, label, _ = MovingDigits(9, 28, mnist=tmp_path / "digits.npz").draw(0, UNUSED)
     assert (clip == 255).all() and label == 10 + 9 + 8 + 7  # after 0-0 ... 3-9
-    clip, _ = MovingDigits(9, 28, num_digits=1, mnist=tmp_path / "digits.npz").draw(0, UNUSED)
+    clip, *_ = MovingDigits(9, 28, num_digits=1, mnist=tmp_path / "digits.npz").draw(0, UNUSED)
     assert (clip == 200).all()
 
 

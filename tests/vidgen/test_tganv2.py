@@ -146,7 +146,7 @@ def test_real_clips_draw_their_own_offsets_and_every_frame_is_met():
 
 def test_fakes_of_a_batch_share_their_offsets_and_draw_new_ones_each_time():
     game, drawn = make_game(), []
-    game.generator.forward = lambda latent, num_frames, labels, kept: drawn.append(kept) or []
+    game.generator.forward = lambda latent, frames, labels, kept, paths: drawn.append(kept) or []
     for step in range(40):
         game.randomness.turn_to(step)
         game._fakes(2, None)

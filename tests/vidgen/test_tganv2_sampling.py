@@ -73,8 +73,8 @@ def test_a_walk_leads_in_a_line_of_latents_from_seed_to_seed(game):
     way = game.walk(3, 4, stages=3)
     ends = game.sample([3, 4])
     torch.testing.assert_close(way[[0, 2]], ends, rtol=0, atol=1e-6)
-    latents, _ = game._seeded([3, 4], None)
-    middle = game._drawn(latents.mean(0, keepdim=True), None, None)[-1]
+    ends = game._seeded([3, 4], None)
+    middle = game._drawn(ends._replace(latent=ends.latent.mean(0, keepdim=True)), range(4))[-1]
     torch.testing.assert_close(way[1:2], middle, rtol=0, atol=1e-5)
 
 

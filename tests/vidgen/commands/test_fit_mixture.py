@@ -18,7 +18,7 @@ from vidgen.errors import UserError
 
 def train_arguments(place, steps):
     return [
-        "--config", "video_autoencoder_weizmann", *TINY_GAMES["VideoAutoencoder"],
+        "--config", "video_autoencoder_weizmann", *TINY_GAMES["vidgen.VideoAutoencoder"],
         "--data.root", str(place / "videos"), "--run", str(place / "run"),
         "--training.batch_size=2", "--training.num_workers=0", "--training.sample_every=0",
         "--training.average=0.9", f"--training.steps={steps}",
