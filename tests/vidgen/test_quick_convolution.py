@@ -97,3 +97,12 @@ def test_single_precision_stays_near_the_exact_value(stride, frames):
     exact = layer.double()(clips.double())
     apart = (layer.float()(clips) - exact).abs().max()
     assert apart < 3e-5  # sums of 4,096 products near 1
+
+
+def test_a_first_use_in_inference_does_not_spoil_training():
+    time_mixing.cache_clear()
+    layer, clips = QuickConv3d(5, 5).double(), torch.randn(1, 5, 7, 4, 4, dtype=torch.double)
+    with torch.inference_mode():
+        layer(clips)
+    layer(clips.requires_grad_()).sum().backward()
+    assert clips.grad is not None and clips.grad.abs().sum() > 0
