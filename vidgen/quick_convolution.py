@@ -84,11 +84,11 @@ def time_mixing(num_frames: int, stride: int, padding: int) -> Mixing:
                     moments[row, :, number, moment] = into[:, place]
             made = slice(number * piece, min((number + 1) * piece, later))
             products[made, row, :, number] = out[: made.stop - made.start]
-    matrices = (moments.reshape(-1, num_frames), kernels.reshape(-1, _TAPS))
     # Kept for trainings too, so never as tensors of inference.
     with torch.inference_mode(False):
         return Mixing(
-            *(torch.from_numpy(matrix) for matrix in matrices),
+            torch.from_numpy(moments.reshape(-1, num_frames)),
+            torch.from_numpy(kernels.reshape(-1, _TAPS)),
             torch.from_numpy(products.reshape(later, -1)),
             stride * span,
         )
