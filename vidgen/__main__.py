@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from vidgen.commands.running import run_command
-from vidgen.errors import UserError
+from vidgen.commands.running import run_program
 
-# Only the chosen one is imported: torch alone takes seconds.
 COMMANDS = {
     "train": "vidgen.commands.train:main",
     "generate": "vidgen.commands.generate:main",
@@ -40,21 +37,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `vidgen`; its exit code."""
-    return run_command("vidgen", _choose, sys.argv[1:] if arguments is None else arguments)
-
-
-def _choose(arguments: list[str]) -> int | None:
-    if not arguments:
-        sys.stderr.write(__doc__ or "")
-        return 2
-    name, *rest = arguments
-    if name in ("-h", "--help"):
-        sys.stdout.write(__doc__ or "")
-        return 0
-    if name not in COMMANDS:
-        raise UserError(f"there is no command {name!r}; there are {', '.join(COMMANDS)}")
-    module, _, function = COMMANDS[name].partition(":")
-    return getattr(import_module(module), function)(rest)
+    return run_program("vidgen", __doc__ or "", COMMANDS, arguments)
 
 
 if __name__ == "__main__":

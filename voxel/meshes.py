@@ -82,6 +82,9 @@ def shape_mesh(
     """
     settings = settings or MeshSettings()
     mesh = surface(cleared(occupancy, settings), settings.threshold)
+    if settings.largest:
+        # Cells that share no more than an edge or a corner may still be apart on the surface.
+        mesh = largest_part(mesh)
     if settings.smooth:
         mesh = smoothed(mesh)
     if settings.faces is not None:
@@ -148,6 +151,11 @@ def surface(
     )
     # One cell less for the padding, half a cell more because a value sits in its cell's middle.
     return trimesh.Trimesh(vertices.astype(float) - 0.5, faces)
+
+
+def largest_part(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The part of a mesh connected over edges with the largest area; cavities in it are filled."""
+    return max(mesh.split(only_watertight=False), key=lambda part: part.area)
 
 
 def smoothed(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

@@ -148,3 +148,15 @@ def test_hot_cells_are_red_and_distant_ones_are_not():
     # x is 4 less than in cells, less the cell that is free: 7 ... 9 is 2 ... 4 here.
     assert red[mesh.vertices[:, 0] > 2].all()
     assert not red[mesh.vertices[:, 0] < 0.9].any()
+
+
+def test_the_largest_part_of_a_mesh_is_one_body():
+    """Cells that meet at a corner are one part of the volume, but two bodies of the surface."""
+    occupancy = np.zeros((8, 8, 8), dtype=np.float32)
+    occupancy[1:5, 1:5, 1:5] = 1
+    occupancy[5:7, 5:7, 5:7] = 1
+    assert len(shape_mesh(occupancy).split()) == 2
+    mesh = shape_mesh(occupancy, MeshSettings(largest=True))
+    assert len(mesh.split()) == 1 and is_closed(mesh)
+    np.testing.assert_allclose(mesh.extents, 1)  # the block of four alone, no longer 6 x 6 x 6
+    assert mesh.volume > 0.8

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 
 from data.sources import DataError
 from vidgen.errors import UserError
+
+
+def run_program(
+    program: str, usage: str, commands: Mapping[str, str], arguments: Sequence[str] | None
+) -> int:
+    """Runs one of a program's commands; its exit code.
+
+    Args:
+        program: Its name.
+        usage: What is printed without a command, and for --help.
+        commands: Function of each command, as "module:function"; only the chosen module is
+            imported, because torch alone takes seconds.
+        arguments: Name of the command and its arguments; `None` takes the process's own.
+    """
+
+    def choose(given: list[str]) -> int | None:
+        if not given:
+            sys.stderr.write(usage)
+            return 2
+        name, *rest = given
+        if name in ("-h", "--help"):
+            sys.stdout.write(usage)
+            return 0
+        if name not in commands:
+            raise UserError(f"there is no command {name!r}; there are {', '.join(commands)}")
+        module, _, function = commands[name].partition(":")
+        return getattr(import_module(module), function)(rest)
+
+    return run_command(program, choose, sys.argv[1:] if arguments is None else arguments)
 
 
 def run_command(

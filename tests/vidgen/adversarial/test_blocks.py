@@ -108,6 +108,15 @@ def test_noise_is_there_only_in_training_with_the_right_deviation():
     assert torch.equal(layer.eval()(features), features)
 
 
+def test_noise_keeps_the_layout_and_differs_everywhere():
+    layer = GaussianNoise(0.2)
+    features = torch.full((4, 8, 3, 16, 16), 5.0).to(memory_format=torch.channels_last_3d)
+    noise = layer(features) - features
+    assert noise.is_contiguous(memory_format=torch.channels_last_3d)
+    assert noise.std().item() == pytest.approx(0.2, rel=0.02)
+    assert abs(torch.corrcoef(noise.movedim(1, 0).flatten(1)) - torch.eye(8)).max() < 0.1
+
+
 def test_label_planes_are_the_labels_everywhere():
     labels = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     planes = label_planes(labels, torch.Size([4, 5, 6]))
