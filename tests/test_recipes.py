@@ -51,6 +51,7 @@ def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
         "--training.num_workers=0",
     ]
     arguments += ["--training.num_samples=1", "--training.save_every=2"]
+    arguments += ["--training.average=0.5"]  # every game can keep one, or says so at once
     assert main(arguments) == 0
     assert load_game(tmp_path / "run").step == 2
 

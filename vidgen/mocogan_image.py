@@ -120,6 +120,13 @@ class ImageToVideoMoCoGAN(MoCoGAN):
         difference = (fake[:, :, 0] - batch.real[:, :, 0]).abs().mean()
         return {"reconstruction": self.reconstruction_weight * difference}
 
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """See `MoCoGAN`; the clips begin with remembered images, through the encoder as it is."""
+        latents = super().latents(self.randomness, count)
+        chosen = self.randomness.choice(count, torch.ones(int(self.num_images)))
+        content, start = self.encoder(self.images[chosen.to(self.device)])
+        return self.generator(replace(latents, content=content, start=start))
+
     def _remember(self, batch: Batch) -> None:
         """Keeps first frames until there are enough: the same ones in every sample picture."""
         if "remembered" in batch.made:

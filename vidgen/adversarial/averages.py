@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from vidgen.adversarial.game import Game
 from vidgen.adversarial.latents import StepRandomness
+from vidgen.errors import UserError
 
 # Enough for moments within a few percent; the cost is a few steps of a generator.
 _PASSES, _SAMPLES_A_PASS = 16, 16
@@ -28,6 +29,9 @@ class WeightAverage:
         game: Whose generating weights are averaged.
         decay: Share of the old average in the new one; `None` keeps no average and all methods
             do nothing.
+
+    Raises:
+        UserError: The generating networks have BatchNorm, but the game makes no fakes.
     """
 
     def __init__(self, game: Game, decay: float | None) -> None:
@@ -39,6 +43,11 @@ class WeightAverage:
         self._weights = trained if decay is not None else {}
         modules = [part for name in game.generating for part in game.get_submodule(name).modules()]
         self._norms = [part for part in modules if isinstance(part, _BatchNorm)]
+        if decay is not None and self._norms and type(game).fakes is Game.fakes:
+            raise UserError(
+                f"{type(game).__name__} cannot keep an average of its weights, since it makes no "
+                "fakes for BatchNorm's moments; set training.average to null"
+            )
         self._average = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()

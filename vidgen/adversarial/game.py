@@ -134,7 +134,7 @@ class Game(Described, nn.Module, ABC):
 
         Needed only where an average of weights is kept and the generator has BatchNorm.
         """
-        raise UserError(f"{type(self).__name__} cannot keep an average; set training.average null")
+        raise NotImplementedError(f"{type(self).__name__} makes no fakes")
 
     def figures(self) -> dict[str, float]:
         """What the log should tell of the last step besides the losses."""

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from vidgen.adversarial.averages import WeightAverage
+from vidgen.adversarial.game import Game
+from vidgen.errors import UserError
 
 
 def set_weights(game, value: float) -> None:
@@ -149,3 +151,13 @@ def test_without_a_decay_nothing_happens(tiny_game):
 def test_a_decay_outside_its_range_is_refused(tiny_game, decay: float):
     with pytest.raises(ValueError, match="average is"):
         WeightAverage(tiny_game, decay)
+
+
+def test_a_game_without_fakes_is_refused_before_it_trains(tiny_game):
+    class WithoutFakes(type(tiny_game)):
+        fakes = Game.fakes
+
+    tiny_game.__class__ = WithoutFakes
+    with pytest.raises(UserError, match="WithoutFakes cannot keep an average.*training.average"):
+        WeightAverage(tiny_game, 0.9)
+    WeightAverage(tiny_game, None)
