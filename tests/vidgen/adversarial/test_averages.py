@@ -158,6 +158,6 @@ def test_a_game_without_fakes_is_refused_before_it_trains(tiny_game):
         fakes = Game.fakes
 
     tiny_game.__class__ = WithoutFakes
-    with pytest.raises(UserError, match="WithoutFakes cannot keep an average.*training.average"):
+    with pytest.raises(UserError, match=r"WithoutFakes cannot keep .*training\.average"):
         WeightAverage(tiny_game, 0.9)
     WeightAverage(tiny_game, None)
