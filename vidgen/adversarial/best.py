@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidgen.adversarial.checkpoints import find_checkpoint, point, read_config
+from vidgen.adversarial.checkpoints import find_checkpoint, read_config
+from vidgen.adversarial.integrity import point
 from vidgen.errors import UserError
 
 

@@ -10,7 +10,6 @@ newest whole one. A checkpoint is three files:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -29,10 +28,12 @@ from torch import Tensor
 
 from vidgen.adversarial.described import build
 from vidgen.adversarial.game import Game
+from vidgen.adversarial.integrity import file_hash, flush, point, pointed, sealed
 from vidgen.errors import UserError
 
 FORMAT = 1
 _MODEL, _CONFIG, _STATE = "model.safetensors", "config.json", "state.pt"
+_SEAL = f'"{_CONFIG}": '  # in front of config.json's own hash
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ def save_checkpoint(
         plain = {name: value.detach().contiguous().cpu() for name, value in weights.items()}
         save_file(plain, draft / _MODEL)
         torch.save(dict(state), draft / _STATE)
-        hashes = {name: _sha256(draft / name) for name in (_MODEL, _STATE)}
+        hashes = {name: file_hash(draft / name) for name in (_MODEL, _STATE)}
         config = {"format": FORMAT, "step": step, "sha256": {**hashes, _CONFIG: ""}, **about}
-        (draft / _CONFIG).write_text(_seal(json.dumps(config, indent=2)), encoding="utf-8")
+        (draft / _CONFIG).write_text(sealed(json.dumps(config, indent=2), _SEAL), encoding="utf-8")
         for name in (_MODEL, _STATE, _CONFIG):
-            _flush(draft / name)
-        _flush(draft)
+            flush(draft / name)
+        flush(draft)
         shutil.rmtree(final, ignore_errors=True)  # left by a run that was stopped right here
         os.replace(draft, final)
         point(home / "latest", final.name)
@@ -99,7 +100,7 @@ def save_checkpoint(
         raise UserError(
             f"the checkpoint of step {step} was not saved in {home}: {error}"
         ) from error
-    named = {_pointed(path) for path in home.iterdir() if path.is_file()}
+    named = {pointed(path) for path in home.iterdir() if path.is_file()}
     for old in sorted(home.glob("step-*"))[:-keep]:
         if old.name not in named:
             shutil.rmtree(old, ignore_errors=True)
@@ -122,7 +123,7 @@ def find_checkpoint(run: Path, name: str = "latest") -> Path:
         raise UserError(f"{run} is {what}; give the --run folder of a training")
     pointer = home / name
     if pointer.is_file():
-        name = _pointed(pointer)
+        name = pointed(pointer)
     elif name.startswith("step-") and name[5:].isdigit():
         name = f"step-{int(name[5:]):09d}"
     folder = home / Path(name).name
@@ -255,7 +256,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} has format {found!r}; this version reads format {FORMAT}")
     hashes = config.get("sha256")
     seal = hashes.get(_CONFIG) if isinstance(hashes, Mapping) else None
-    if not isinstance(seal, str) or _seal(text.replace(seal, "", 1)) != text:
+    if not isinstance(seal, str) or sealed(text.replace(seal, "", 1), _SEAL) != text:
         raise UserError(f"{path} is damaged: its SHA-256 is not the one it gives")
     return config
 
@@ -267,43 +268,10 @@ def _short_integer(digits: str) -> int:
     return int(digits)
 
 
-def _seal(text: str) -> str:
-    """The text of a config.json, its own SHA-256 put into the place left empty for it."""
-    place = f'"{_CONFIG}": "'
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return text.replace(f'{place}"', f'{place}{digest}"', 1)
-
-
 def _verify(folder: Path, name: str, config: Mapping[str, Any]) -> None:
     path = folder / name
     if not path.is_file():
         raise UserError(f"{folder} is not whole: {name} is missing")
     hashes = config.get("sha256")
-    if not isinstance(hashes, Mapping) or _sha256(path) != hashes.get(name):
+    if not isinstance(hashes, Mapping) or file_hash(path) != hashes.get(name):
         raise UserError(f"{path} is damaged: its SHA-256 is not the one in config.json")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _pointed(pointer: Path) -> str:
-    return pointer.read_text(encoding="utf-8", errors="replace").strip()
-
-
-def point(pointer: Path, name: str) -> None:
-    """Lets a pointer such as `latest` name a checkpoint, at once or not at all."""
-    draft = pointer.with_name(f".{pointer.name}.partial")
-    draft.write_text(name + "\n", encoding="utf-8")
-    _flush(draft)
-    os.replace(draft, pointer)
-    _flush(pointer.parent)

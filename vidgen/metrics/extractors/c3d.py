@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import (
     Extractor,
@@ -34,7 +35,7 @@ from vidgen.metrics.extractors.base import (
     in_color,
     resized,
 )
-from vidgen.metrics.extractors.weights import existing_file, file_hash, load_weights_
+from vidgen.metrics.extractors.weights import existing_file, load_weights_
 
 Pipeline = Literal["tgan", "tganv2"]
 # Per channel, blue first, where the mean volume's file is not at hand: its means over TGAN's crop.

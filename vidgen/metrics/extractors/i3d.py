@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import Extractor, Judgement, first_frames, in_color
-from vidgen.metrics.extractors.weights import existing_file, file_hash
+from vidgen.metrics.extractors.weights import existing_file
 
 _ORIGIN = (
     "i3d_torchscript.pt, to which the code of StyleGAN-V links; it is a program that will be run, "

@@ -12,9 +12,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.metrics.extractors.base import in_color, resized
 from vidgen.metrics.extractors.i3d import load_torchscript
-from vidgen.metrics.extractors.weights import existing_file, file_hash
+from vidgen.metrics.extractors.weights import existing_file
 
 _ORIGIN = (
     "a TorchScript file that takes RGB faces (n, 3, side, side) in [0, 1] and gives a row of "

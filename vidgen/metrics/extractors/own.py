@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import (
     Extractor,
@@ -27,7 +28,7 @@ from vidgen.metrics.extractors.base import (
     resized,
 )
 from vidgen.metrics.extractors.c3d import C3D
-from vidgen.metrics.extractors.weights import existing_file, file_hash, load_weights_
+from vidgen.metrics.extractors.weights import existing_file, load_weights_
 from vidgen.writing import replacing
 
 # The one key of the header: the library writes several in an order of chance.

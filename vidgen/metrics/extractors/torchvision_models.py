@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.compiled_ops import import_torchvision
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import Extractor, Judgement, in_color
-from vidgen.metrics.extractors.weights import existing_file, file_hash, load_weights_
+from vidgen.metrics.extractors.weights import existing_file, load_weights_
 
 VIDEO_MODELS = (
     "r3d_18",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -18,12 +17,6 @@ from vidgen.errors import UserError
 
 # In the published archives a layer's weight is `conv1a/W`, its bias `conv1a/b`.
 _PUBLISHED = {"W": "weight", "b": "bias"}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def existing_file(path: Path | None, option: str, what: str, origin: str) -> Path:
