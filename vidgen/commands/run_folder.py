@@ -84,7 +84,7 @@ def refuse_changes(folder: RunFolder, parser: Any, config: Any, fingerprint: str
 
 def _plain_config(config: Any) -> dict[str, Any]:
     """Dotted names and values of what decides the learning, as JSON types."""
-    flat = _flatten(
+    flat = flattened(
         {
             "game": config.game.as_dict(),
             "data": config.data.as_dict(),
@@ -107,13 +107,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return _plain_config(stored)
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A configuration as dotted names and values, which become JSON types."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if hasattr(value, "as_dict"):
             value = value.as_dict()
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
+            flat |= flattened(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = json.loads(json.dumps(value, default=str))
     return flat
