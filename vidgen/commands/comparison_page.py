@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +53,8 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
         colors=[color_of(index) for index in range(len(runs))],
         facts=list(dict.fromkeys(name for run in runs for name in run.facts)),
         rows=[(row, _chart(row)) for row in rows],
-        losses=_loss_panels(runs),
-        judgements=_panels(runs, _JUDGED, smooth=False),
+        losses=_panels(runs, judged=False),
+        judgements=_panels(runs, judged=True),
         shared=shared,
         partial=partial,
     )
@@ -65,27 +64,17 @@ def _chart(row: Row) -> BarChart | None:
     return bar_chart(finite_bars(row.cells), [value for _, value in row.real])
 
 
-def _loss_panels(runs: Sequence[RunRecord]) -> dict[str, list[Panel]]:
-    """The panels of each player; terms of none come last."""
-    players: dict[str, list[Panel]] = defaultdict(list)
-    names = {name.rpartition("/")[0] for run in runs for name in run.curves}
-    for player in sorted(names - {_JUDGED.rstrip("/")}, key=lambda name: (not name, name)):
-        players[player or "other"] += _panels(runs, f"{player}/" if player else "", smooth=True)
-    return players
-
-
-def _panels(runs: Sequence[RunRecord], prefix: str, smooth: bool) -> list[Panel]:
-    """A panel for each term whose name is the prefix and one word more."""
+def _panels(runs: Sequence[RunRecord], judged: bool) -> list[Panel]:
+    """A panel for each term of a log: of the losses, or of the scores during the training."""
     letters = [run.letter for run in runs]
-    names = {name for run in runs for name in run.curves}
+    names = {name for run in runs for name in run.curves if name.startswith(_JUDGED) == judged}
     panels = []
-    for name in sorted(names):
-        term = name.removeprefix(prefix)
-        if not name.startswith(prefix) or "/" in term:
-            continue
+    # Terms without a player come last, as in the pictures of losses.
+    for name in sorted(names, key=lambda name: ("/" not in name, name)):
         curves = {index: run.curves[name] for index, run in enumerate(runs) if name in run.curves}
-        svg = curve_chart(name, curves, letters, smooth)
-        panels.append(Panel(term, [letters[index] for index in curves], Markup(svg)))
+        svg = Markup(curve_chart(name, curves, letters, smooth=not judged))
+        term = name.removeprefix(_JUDGED)
+        panels.append(Panel(term, [letters[index] for index in curves], svg))
     return panels
 
 

@@ -92,7 +92,7 @@ def read_scores(folder: Path, remarks: list[str]) -> list[NamedScore]:
         if broken:
             remarks.append(f"metrics/{path.name}: {broken} broken line(s) passed over")
     if not found:
-        remarks.append("no scores: `python evaluate.py RUN` makes them")
+        remarks.append("no scores of evaluate.py")
     return found
 
 
