@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from vidgen.adversarial.settings import FREE_TO_CHANGE
+from vidgen.commands.configuration import recipes
+from vidgen.commands.hardware import hardware
 from vidgen.errors import UserError
 
 
@@ -79,7 +81,13 @@ def refuse_changes(folder: RunFolder, parser: Any, config: Any, fingerprint: str
             sys.stdout.write(f"changed: {line}\n")
     text = parser.dump(config, skip_none=False)
     _write(path, text)
-    _write(about, json.dumps({"data_fingerprint": fingerprint, "versions": _versions()}, indent=2))
+    facts = {
+        "recipe": ", ".join(recipe_name(str(path)) for path in config.config or []),
+        "data_fingerprint": fingerprint,
+        "versions": _versions(),
+        "hardware": hardware(),
+    }
+    _write(about, json.dumps(facts, indent=2))
 
 
 def _plain_config(config: Any) -> dict[str, Any]:
@@ -126,6 +134,11 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     ]
+
+
+def recipe_name(path: str) -> str:
+    """The name of a recipe that comes with the packages; the path of another file."""
+    return Path(path).stem if Path(path) in recipes().values() else path
 
 
 def _versions() -> dict[str, str]:
