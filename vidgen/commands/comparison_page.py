@@ -51,7 +51,6 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
     return environment.get_template("comparison.html").render(
         runs=runs,
         colors=[color_of(index) for index in range(len(runs))],
-        facts=list(dict.fromkeys(name for run in runs for name in run.facts)),
         rows=[(row, _chart(row)) for row in rows],
         losses=_panels(runs, judged=False),
         judgements=_panels(runs, judged=True),

@@ -146,7 +146,7 @@ def _log(path: Path, remarks: list[str]) -> tuple[Curves, str]:
         remarks.append("no log.jsonl: there are no curves")
         return {}, ""
     if broken:
-        remarks.append(f"log.jsonl: {broken} broken line(s) passed over")
+        remarks.append(f"log.jsonl: broken lines passed over: {broken}")
     if not curves:
         remarks.append("log.jsonl holds no losses yet")
     seconds = [line["seconds"] for line in lines if type(line.get("seconds")) in (int, float)]

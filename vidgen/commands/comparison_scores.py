@@ -90,7 +90,7 @@ def read_scores(folder: Path, remarks: list[str]) -> list[NamedScore]:
             else:
                 found.append(NamedScore(path.stem, score))
         if broken:
-            remarks.append(f"metrics/{path.name}: {broken} broken line(s) passed over")
+            remarks.append(f"metrics/{path.name}: broken lines passed over: {broken}")
     if not found:
         remarks.append("no scores of evaluate.py")
     return found
@@ -149,6 +149,9 @@ def _row(
         remarks.append(
             f"the bars of the best and of {', '.join(letters[index] for index in touching)} overlap"
         )
+    real = _real(shown, letters)
+    if any(_beats(shown[index], value, better) for index in best for _, value in real):
+        remarks.append("the best is better than real clips: see what this metric cannot see")
     return Row(
         label=key[1],
         better=better,
@@ -157,7 +160,7 @@ def _row(
             None if score is None else Cell(score, others[:-1], index in best)
             for index, (score, others) in enumerate(zip(shown, newest, strict=True))
         ],
-        real=_real(shown, letters),
+        real=real,
         remark="; ".join(remarks),
     )
 
@@ -195,6 +198,12 @@ def _touching(shown: Sequence[Score | None], best: Sequence[int]) -> list[int]:
         and index not in best
         and abs(score.value - first.value) <= score.std + first.std
     ]
+
+
+def _beats(score: Score | None, value: float, better: str) -> bool:
+    if score is None:
+        return False
+    return score.value > value if better == "higher" else score.value < value
 
 
 def _real(shown: Sequence[Score | None], letters: Sequence[str]) -> list[tuple[str, float]]:

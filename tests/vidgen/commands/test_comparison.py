@@ -143,7 +143,10 @@ def test_values_deviations_counts_and_checkpoints_are_side_by_side(tmp_path, com
     assert cells[1] == "3 ± 1 ★ best 2 × 64 clips step-000000010"
     assert cells[2] == "5.5 1 × 64 clips step-000000020", "a single repeat has no deviation"
     assert cells[3] == "7.25"
-    assert result.page.row("protocol")[0] == "protocol: default; how; 64 clips"
+    assert result.page.row("protocol")[0] == (
+        "protocol: default; how; 64 clips "
+        "the best is better than real clips: see what this metric cannot see"
+    )
     assert result.page.row("metric")[1:3] == ["A one", "B two"]
 
 
@@ -273,7 +276,7 @@ def test_settings_that_differ_are_listed_and_no_others(tmp_path, compare):
     ]
     assert "2 settings that only some of the runs have" in page.prose
     same = compare(tmp_path / "A", make_run(tmp_path / "C", 0.1, depth=3)).page
-    assert "the known settings of all runs are the same" in same.prose
+    assert "the settings of all runs that have any are the same" in same.prose
 
 
 def test_facts_of_each_run_are_at_its_head(tmp_path, compare):
@@ -360,8 +363,8 @@ def test_what_is_missing_or_cut_costs_a_remark(tmp_path, compare):
     result = compare(whole, cut, empty)
     assert result.code == 0, result.error
     for remark in (
-        "log.jsonl: 1 broken line(s) passed over",
-        "metrics/acd.jsonl: 3 broken line(s) passed over",
+        "log.jsonl: broken lines passed over: 1",
+        "metrics/acd.jsonl: broken lines passed over: 3",
         "config.yaml cannot be read: ",
         "about.json cannot be read: ",
         "no samples yet",
@@ -378,6 +381,7 @@ def test_runs_without_anything_still_make_a_page(tmp_path, compare):
     page = compare(tmp_path / "A", tmp_path / "B").page
     assert "None of the runs has scores" in page.prose
     assert "None of the runs has a log with losses" in page.prose
+    assert "Fewer than two of the runs have settings" in page.prose
 
 
 def test_a_folder_of_scores_alone_can_be_compared(tmp_path, compare):
