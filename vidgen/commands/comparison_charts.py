@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 _MOST_POINTS = 500
+LARGEST = 1e100  # of what is drawn: an axis adds and multiplies its ends
 _WIDTH, _HEIGHT = 4.6, 2.5  # inches; the page scales them
 
 
@@ -74,11 +75,16 @@ class BarChart:
 def bar_chart(
     values: Mapping[int, tuple[float, float]], real: Sequence[float] = ()
 ) -> BarChart | None:
-    """The chart of finite values and deviations by run; `None` where there are none."""
+    """The chart of values and deviations by run; `None` where none is finite."""
+    values = {
+        index: (value, std)
+        for index, (value, std) in values.items()
+        if abs(value) + abs(std) < LARGEST
+    }
     if not values:
         return None
     ends = [value + side * std for value, std in values.values() for side in (-1, 1)]
-    real = [value for value in real if np.isfinite(value)]
+    real = [value for value in real if abs(value) < LARGEST]
     low, high = min([*ends, *real]), max([*ends, *real])
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     low, high = low - margin, high + margin
@@ -127,8 +133,7 @@ def _draw_run(
     axis: Axes, index: int, curve: Mapping[Number, Number], letter: str, smooth: bool
 ) -> Float[np.ndarray, " values"]:
     """Draws a line; gives the values that must be seen: single outliers of losses need not."""
-    steps = np.array(list(curve), dtype=float)
-    values = np.array(list(curve.values()), dtype=float)
+    steps, values = (_drawable(numbers) for numbers in (curve, curve.values()))
     color, dashes = color_of(index), _DASHES[index // len(COLORS) % len(_DASHES)]
     line = values
     if smooth:
@@ -143,6 +148,12 @@ def _draw_run(
     end = steps[finite[-1]], line[finite[-1]]
     axis.annotate(letter, end, (5, 0), textcoords="offset points", va="center", color=color)
     return np.concatenate([line[finite], np.percentile(values[finite], (2, 98))])
+
+
+def _drawable(numbers: Iterable[Number]) -> Float[np.ndarray, " points"]:
+    """The numbers, NaN in the place of those with which an axis cannot calculate."""
+    found = np.array(list(numbers), dtype=float)
+    return np.where(np.abs(found) < LARGEST, found, np.nan)
 
 
 def thinned(values: Float[np.ndarray, " points"]) -> np.ndarray:

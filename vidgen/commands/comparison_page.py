@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from vidgen.commands.comparison_charts import BarChart, bar_chart, color_of, curve_chart
 from vidgen.commands.comparison_runs import RunRecord, differing_settings
-from vidgen.commands.comparison_scores import Row, finite_bars, score_rows
+from vidgen.commands.comparison_scores import Row, score_rows
 
 _JUDGED = "metrics/"  # how a training's log calls the scores of its samples
 
@@ -60,7 +60,9 @@ def comparison_page(runs: Sequence[RunRecord]) -> str:
 
 
 def _chart(row: Row) -> BarChart | None:
-    return bar_chart(finite_bars(row.cells), [value for _, value in row.real])
+    scores = {index: cell.score for index, cell in enumerate(row.cells) if cell is not None}
+    values = {index: (score.value, score.std) for index, score in scores.items()}
+    return bar_chart(values, [value for _, value in row.real])
 
 
 def _panels(runs: Sequence[RunRecord], judged: bool) -> list[Panel]:

@@ -149,7 +149,7 @@ def _log(path: Path, remarks: list[str]) -> tuple[Curves, str]:
         remarks.append(f"log.jsonl: broken lines passed over: {broken}")
     if not curves:
         remarks.append("log.jsonl holds no losses yet")
-    seconds = [line["seconds"] for line in lines if type(line.get("seconds")) in (int, float)]
+    seconds = [line["seconds"] for line in lines if type(line.get("seconds")) is float]
     return curves, f"{median(seconds):.3g} s (median)" if seconds else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import isfinite, isnan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -240,12 +240,3 @@ def _score(line: dict[str, Any]) -> Score | None:
 def _is_number(value: Any) -> bool:
     # An integer of hundreds of digits is a number of JSON, but none of ours.
     return type(value) is float or (type(value) is int and abs(value) < 2**63)
-
-
-def finite_bars(cells: Sequence[Cell | None]) -> dict[int, tuple[float, float]]:
-    """Value and standard deviation of the runs that have finite ones."""
-    return {
-        index: (cell.score.value, cell.score.std)
-        for index, cell in enumerate(cells)
-        if cell is not None and isfinite(cell.score.value) and isfinite(cell.score.std)
-    }

@@ -253,6 +253,21 @@ def test_curves_of_one_term_share_a_drawing_in_the_runs_colors(tmp_path, compare
     assert len(names) == len(set(names)) > 0
 
 
+def test_numbers_that_no_axis_can_hold_are_left_out_of_drawings(tmp_path, compare):
+    runs = [make_run(tmp_path / letter, scored=False) for letter in "AB"]
+    huge = "1" + "0" * 400
+    (runs[0] / "log.jsonl").write_text(
+        f'{{"step": 1, "a/b": 1e308, "seconds": {huge}}}\n{{"step": 2, "a/b": -1e308}}\n'
+        f'{{"step": 1e308, "a/b": {huge}}}\n{{"step": 3, "a/b": NaN}}\n'
+    )
+    add_score(runs[0], values=(1e308, -1e308))
+    with (runs[1] / "log.jsonl").open("a") as log:
+        log.write('{"step": 40, "a/b": 2}')
+    page = compare(*runs).page
+    assert "nan" not in " ".join(path.get("d", "") for path in page.attributes("path")).lower()
+    assert not [line for line in page.attributes("line") if line.get("class") == "bar"]
+
+
 def test_many_points_are_thinned_to_their_extremes():
     values = np.zeros(10_000)
     values[[4321, 8765]] = 5, -5
