@@ -38,7 +38,8 @@ def compare_runs(folders: Sequence[Path], out: Path) -> None:
     page = out / "index.html"
     text = comparison_page(runs)
     with replacing(page) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        # Names of files and in JSON may hold halves of characters, which UTF-8 has not.
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
     for run in runs:
         for remark in run.remarks:
             say(f"{run.folder}: {remark}")

@@ -112,7 +112,7 @@ def curve_chart(
             is a dot.
     """
     # Parts of a drawing have names made with the salt, which a page must not hold twice.
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": ascii(name)}):
         figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
         axis = figure.subplots()
         drawn = [

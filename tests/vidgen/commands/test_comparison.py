@@ -355,7 +355,9 @@ def test_hostile_names_are_text(tmp_path, compare):
     run = make_run(tmp_path / '<img src=x onerror="alert(2)">', note=evil)
     add_score(run, metric=evil, protocol=f"{evil}; a", checkpoint=evil)
     (run / "about.json").write_text(json.dumps({"hardware": evil, "versions": {evil: evil}}))
-    (run / "log.jsonl").write_text(json.dumps({"step": 1, f"{evil}/$\\frac$": 2.0, "_$x": 1}))
+    (run / "log.jsonl").write_text(
+        json.dumps({"step": 1, f"{evil}/$\\frac$": 2.0, "_$x": 1, "\ud800": 1})
+    )
     (run / "samples").mkdir()
     (run / "samples" / "step-<b>.png").write_bytes(b"")
     page = compare(run, make_run(tmp_path / "plain")).page
