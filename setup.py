@@ -13,7 +13,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["vidgen*", "voxel*", "data*"]),
-    package_data={"vidgen": ["configs/*.yaml"], "voxel": ["configs/*.yaml"]},
+    package_data={"vidgen": ["configs/*.yaml", "commands/*.html"], "voxel": ["configs/*.yaml"]},
     install_requires=[
         "torch>=2.13",
         "torchvision>=0.28",
@@ -38,6 +38,7 @@ setup(
         "jaxtyping",
         "pillow",
         "matplotlib",
+        "jinja2",
     ],
     extras_require={
         "hdf5": ["h5py"],

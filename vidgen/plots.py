@@ -117,8 +117,8 @@ def _numeric_lines(log: Path) -> Iterator[dict[str, Number]]:
         raise UserError(f"cannot read the log {log}: {error.strerror}") from error
     for line in lines:
         try:
-            values = json.loads(line)
-        except ValueError:
+            values = json.loads(line, parse_int=float)  # of 400 digits too, as infinity
+        except (ValueError, RecursionError):
             continue
         if isinstance(values, dict):
             yield {name: value for name, value in values.items() if type(value) in (int, float)}

@@ -90,6 +90,12 @@ def test_broken_and_foreign_lines_are_passed_over(tmp_path):
     loss_picture(log, tmp_path / "losses.png")
 
 
+def test_a_number_of_hundreds_of_digits_is_a_gap(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "a/b": 1' + "0" * 400 + "}\n[" * 10_000)
+    curves = loss_curves(tmp_path / "log.jsonl")
+    assert np.isnan(curves["a/b"][1])
+
+
 def test_values_that_are_not_finite_are_gaps(tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_text('{"step": 1, "a/b": NaN}\n{"step": 2, "a/b": -Infinity}\n{"step": 3, "a/b": 4}')

@@ -3,6 +3,7 @@
     python evaluate.py runs/tgan --metrics acd --samples 256
     python evaluate.py runs/tgan --data.root videos/ --metrics fid,is --extractor small.safetensors
     python evaluate.py --generated clips/ --data.root videos/ --metrics swd,change
+    python evaluate.py --compare runs/tgan runs/mocogan --out report/
 
 What is computed of the clips is kept in the run's folder; stopped, the same command goes on.
 """
@@ -10,6 +11,7 @@ What is computed of the clips is kept in the run's folder; stopped, the same com
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +51,7 @@ class EvaluateOptions:
         truncation: Below 1, clips nearer to the typical one.
         batch_size: Clips made at once; another number changes no more than the rounding.
         out: Folder for scores and caches; by default `metrics` in the run's, or FOLDER-metrics
-            beside a folder of clips.
+            beside a folder of clips. With --compare, for the page.
         accelerator: Kind of device.
         allow: Import paths, with commas between, of further classes that the checkpoint may name.
             Their code is run: allow only what you trust.
@@ -94,12 +96,22 @@ def main(arguments: list[str]) -> None:
         prog="evaluate.py", description=(__doc__ or "").splitlines()[0], exit_on_error=False
     )
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="Folder of a training.")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="*",
+        metavar="RUN",
+        help="Judge nothing: write a page that shows these runs side by side into --out.",
+    )
     parser.add_class_arguments(EvaluateOptions, as_group=False)
     parser.add_argument("--data.root", type=Path, help="Folder of real videos, or a store.")
     parser.add_class_arguments(VideoClips, "data", skip=_DECIDED)
     chosen = parse(parser, arguments).as_dict()
     names = [field.name for field in fields(EvaluateOptions)]
     options = EvaluateOptions(**{name: chosen.pop(name) for name in names})
+    if chosen["compare"] is not None:
+        compare(chosen["compare"], options.out, chosen["run"], arguments)
+        return
     evaluate(chosen["run"], chosen["data"], options)
 
 
@@ -120,6 +132,31 @@ def evaluate(run: Path | None, data: dict[str, Any], options: EvaluateOptions) -
     from vidgen.commands.evaluation import run_evaluation  # brings torch
 
     run_evaluation(run, data, options)
+
+
+def compare(runs: list[Path], out: Path | None, run: Path | None, arguments: Sequence[str]) -> None:
+    """A page of runs side by side.
+
+    Args:
+        runs: Folders of trainings.
+        out: Folder for the page.
+        run: A folder that was given to be judged, which contradicts.
+        arguments: All that was given: nothing but these two options may be among them.
+
+    Raises:
+        UserError: The command cannot be done as it was given.
+    """
+    given = [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    others = [name for name in dict.fromkeys(given) if name not in ("--compare", "--out", "--")]
+    if run is not None:
+        raise UserError(f"--compare judges nothing: name {run} after it, or leave it out")
+    if others:
+        raise UserError(f"--compare judges nothing and takes only --out; leave out {others[0]}")
+    if out is None:
+        raise UserError("say where the page shall be kept: --out report/")
+    from vidgen.commands.comparison import compare_runs  # brings torch
+
+    compare_runs(runs, out)
 
 
 def run_as_script() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from vidgen.adversarial.settings import FREE_TO_CHANGE
+from vidgen.commands.configuration import recipes
+from vidgen.commands.hardware import hardware
 from vidgen.errors import UserError
 
 
@@ -79,12 +81,18 @@ def refuse_changes(folder: RunFolder, parser: Any, config: Any, fingerprint: str
             sys.stdout.write(f"changed: {line}\n")
     text = parser.dump(config, skip_none=False)
     _write(path, text)
-    _write(about, json.dumps({"data_fingerprint": fingerprint, "versions": _versions()}, indent=2))
+    facts = {
+        "recipe": ", ".join(recipe_name(str(path)) for path in config.config or []),
+        "data_fingerprint": fingerprint,
+        "versions": _versions(),
+        "hardware": hardware(),
+    }
+    _write(about, json.dumps(facts, indent=2))
 
 
 def _plain_config(config: Any) -> dict[str, Any]:
     """Dotted names and values of what decides the learning, as JSON types."""
-    flat = _flatten(
+    flat = flattened(
         {
             "game": config.game.as_dict(),
             "data": config.data.as_dict(),
@@ -107,13 +115,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return _plain_config(stored)
 
 
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A configuration as dotted names and values, which become JSON types."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         if hasattr(value, "as_dict"):
             value = value.as_dict()
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
+            flat |= flattened(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = json.loads(json.dumps(value, default=str))
     return flat
@@ -125,6 +134,11 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     ]
+
+
+def recipe_name(path: str) -> str:
+    """The name of a recipe that comes with the packages; the path of another file."""
+    return Path(path).stem if Path(path) in recipes().values() else path
 
 
 def _versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -56,7 +57,12 @@ class Score:
 
     @property
     def std(self) -> float:
-        """Population standard deviation over the repeats, as the papers give it."""
+        """Population standard deviation over the repeats, as the papers give it.
+
+        NaN where a value is not finite: the PSNR of equal frames is infinite.
+        """
+        if not all(isfinite(value) for value in self.values):
+            return nan
         return pstdev(self.values) if len(self.values) > 1 else 0.0
 
 

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 
 from tests.data import films
 from vidgen.adversarial.checkpoints import load_game
+from vidgen.commands.configuration import recipe_file
+from vidgen.commands.run_folder import recipe_name
 from vidgen.commands.running import run_command
 from vidgen.commands.train import main
 
@@ -76,9 +78,17 @@ def test_a_run_leaves_everything_that_is_promised(recipe, videos, tmp_path, caps
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
         f"step-00000000{step}.{kind}" for step in (2, 4) for kind in ("mp4", "png")
     ]
+    about = json.loads((run / "about.json").read_text())
+    assert about["recipe"] == recipe and about["versions"]["torch"] == torch.__version__
+    assert about["hardware"].startswith(f"{len(os.sched_getaffinity(0))} cores of ")
     loaded = load_game(run)
     assert (loaded.step, loaded.classes) == (4, ["green", "red"])
     assert [line["step"] for line in log_lines(run)] == [1, 2, 3, 4]
+
+
+def test_a_recipe_of_the_packages_is_known_by_its_name():
+    (path,) = recipe_file(["--config", "demo"])[1:]
+    assert recipe_name(path) == "demo" and recipe_name("demo.yaml") == "demo.yaml"
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
