@@ -9,6 +9,7 @@ usage: voxel COMMAND ...
   reconstruct  write the shape seen in an image
   neighbours   show the training shapes nearest to generated ones
   classify     train classifiers on a discriminator's features, on ever more labelled shapes
+  evaluate     score what a model makes; python evaluate.py RUN does the same
   neurons      show the shapes, and the parts of them, that single neurons answer to
   render       draw meshes from all around, one turntable film an object
 
@@ -33,6 +34,7 @@ COMMANDS = {
     "reconstruct": "voxel.commands.reconstruct:main",
     "neighbours": "voxel.commands.neighbours:main",
     "classify": "voxel.commands.classify:main",
+    "evaluate": "voxel.commands.evaluate:main",
     "neurons": "voxel.commands.neurons:main",
     "render": "voxel.commands.render:main",
 }

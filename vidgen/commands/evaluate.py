@@ -4,12 +4,12 @@
     python evaluate.py runs/tgan --data.root videos/ --metrics fid,is --extractor small.safetensors
     python evaluate.py --generated clips/ --data.root videos/ --metrics swd,change
 
-What is computed of the clips is kept in the run's folder; stopped, the same command goes on.
+Runs of shapes have metrics and options of their own; `python evaluate.py RUN --help` lists those of
+the run's kind. What is computed is kept in the run's folder; stopped, the same command goes on.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -120,10 +120,3 @@ def evaluate(run: Path | None, data: dict[str, Any], options: EvaluateOptions) -
     from vidgen.commands.evaluation import run_evaluation  # brings torch
 
     run_evaluation(run, data, options)
-
-
-def run_as_script() -> None:
-    """The whole of evaluate.py: errors as one line, exit codes as the shell expects."""
-    from vidgen.commands.running import run_command
-
-    sys.exit(run_command("evaluate.py", main, sys.argv[1:]))

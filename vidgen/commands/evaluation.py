@@ -18,7 +18,7 @@ from vidgen.adversarial.settings import TrainingSettings
 from vidgen.commands.clip_sets import ClipSet, Draw, RecordedClips
 from vidgen.commands.columns import Columns, ColumnStore, Measure
 from vidgen.commands.evaluate import EvaluateOptions
-from vidgen.commands.extraction import chosen_extractor
+from vidgen.commands.extraction import chosen_extractor, label_map
 from vidgen.commands.judging import Metric, Tools, chosen_metrics
 from vidgen.commands.neighbour_pictures import write_neighbours
 from vidgen.commands.outputs import say
@@ -27,7 +27,6 @@ from vidgen.commands.scores import Score, append_score, score_table
 from vidgen.commands.subjects import Subject, real_source, subject_of_folder, subjects_of_run
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.identity import FrameEmbedder
-from vidgen.metrics.extractors.own import OwnClassifier
 
 # One process may find its whole share in the cache while another has hours to go.
 _PATIENCE = timedelta(days=7)
@@ -106,7 +105,9 @@ class Judge:
     ) -> None:
         self._subject, self._options, self._fabric, self._out = subject, options, fabric, out
         asked = any(metric.draw == "balanced" for metric in metrics)
-        self._tools = replace(tools, label_map=_label_map(subject, tools) if asked else None)
+        self._tools = replace(
+            tools, label_map=label_map(subject.classes, tools.extractor) if asked else None
+        )
         if asked and not subject.num_classes:
             raise UserError(
                 f"{subject.name} makes clips without classes; leave mcs, accuracy and intra_is out"
@@ -240,21 +241,3 @@ class Judge:
         if self._options.truncation != 1:
             parts.append(f"truncation {self._options.truncation:g}")
         return "; ".join(parts)
-
-
-def _label_map(subject: Subject, tools: Tools) -> list[int] | None:
-    """The classifier's number for each class of the subject, by their names.
-
-    Raises:
-        UserError: It does not know one of them.
-    """
-    if not isinstance(tools.extractor, OwnClassifier) or not subject.classes:
-        return None
-    known = tools.extractor.config.classes
-    unknown = [name for name in subject.classes if name not in known]
-    if unknown:
-        raise UserError(
-            f"the classifier {tools.extractor.name} does not know the class {unknown[0]!r}; it "
-            f"knows {', '.join(known)}"
-        )
-    return [known.index(name) for name in subject.classes]

@@ -1,7 +1,8 @@
-"""The network that the command line asks for."""
+"""The network that the command line asks for, and its names for classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vidgen.commands.evaluate import EvaluateOptions
@@ -46,3 +47,21 @@ def chosen_extractor(options: EvaluateOptions, protocol: Protocol) -> Extractor:
     raise UserError(
         f"--extractor {name}: give {known}, or a .safetensors file of `vidgen fit_classifier`"
     )
+
+
+def label_map(classes: Sequence[str], extractor: Extractor | None) -> list[int] | None:
+    """A classifier's number for each class of a model, by their names; `None` is the same numbers.
+
+    Raises:
+        UserError: It does not know one of them.
+    """
+    if not isinstance(extractor, OwnClassifier) or not classes:
+        return None
+    known = extractor.config.classes
+    unknown = [name for name in classes if name not in known]
+    if unknown:
+        raise UserError(
+            f"the classifier {extractor.name} does not know the class {unknown[0]!r}; it knows "
+            f"{', '.join(known)}"
+        )
+    return [known.index(name) for name in classes]

@@ -79,14 +79,19 @@ def append_score(folder: Path, name: str, score: Score) -> Path:
     return path
 
 
-def score_table(scores: Sequence[Score]) -> str:
-    """A row a score: mean ± standard deviation over the repeats, and under what conditions."""
+def score_table(scores: Sequence[Score], noun: str = "clips") -> str:
+    """A row a score: mean ± standard deviation over the repeats, and under what conditions.
+
+    Args:
+        scores: In the order of the rows.
+        noun: What was judged.
+    """
     table = Table(title="mean ± standard deviation over repeats")
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("better")
-    table.add_column("real clips", justify="right")
-    table.add_column("clips", justify="right")
+    table.add_column(f"real {noun}", justify="right")
+    table.add_column(noun, justify="right")
     table.add_column("checkpoint")
     for score in scores:
         repeats = len(score.values)
