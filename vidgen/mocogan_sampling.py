@@ -202,3 +202,13 @@ class TrainedMoCoGAN(Game):
         """
         with evaluation(self):
             return self.video_discriminator.window_scores(clips, self.example_shape[1])
+
+    def realness(
+        self,
+        clips: Float[Tensor, "batch channel time height width"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """The trained video discriminator's scores of clips in [-1, 1]: means over its windows."""
+        del labels  # it is not told the category, it guesses it
+        with evaluation(self):
+            return self.video_discriminator(clips).scores.float().mean(dim=(1, 2))

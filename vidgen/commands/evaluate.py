@@ -31,7 +31,7 @@ class EvaluateOptions:
     Args:
         metrics: Names, with commas between: is, intra_is, accuracy, mcs, fid, fvd, kvd, precision,
             recall, acd, change, unevenness, freeze, flicker, ms_ssim, psnr, ssim, swd, swd_motion,
-            neighbours.
+            neighbours, gam.
         generated: Folder of generated videos, to be judged in place of a run.
         samples: Clips of a repeat; the protocol's number by default, of a folder at most each once.
         repeats: How often other clips are drawn; the protocol's number by default.
@@ -43,6 +43,7 @@ class EvaluateOptions:
         embedder: ACD on faces: TorchScript file of an identity network. It is a program, and run.
         embedder_side: Height and width that it takes, in pixels.
         shape_threshold: ACD: pixels brighter than this, of 255, belong to the shape.
+        rival: GAM: folder of the training of another model, of clips of the same shape.
         checkpoint: Which one of the run: latest, best, best-METRIC, step-NUMBER, or all.
         frames: Frames of a clip; those of the training by default.
         every: Step from one frame that the network looks at to the next; 2 for VGAN's 32 frames.
@@ -66,6 +67,7 @@ class EvaluateOptions:
     embedder: Path | None = None
     embedder_side: int = 96
     shape_threshold: float = 25.0
+    rival: Path | None = None
     checkpoint: str = "latest"
     frames: int | None = None
     every: int = 1

@@ -17,6 +17,8 @@ from vidgen.adversarial.devices import make_fabric
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.commands.clip_sets import ClipSet, Draw, RecordedClips
 from vidgen.commands.columns import Columns, ColumnStore, Measure
+from vidgen.commands.duels import NAME as GAM
+from vidgen.commands.duels import Duels, without_duels
 from vidgen.commands.evaluate import EvaluateOptions
 from vidgen.commands.extraction import chosen_extractor, label_map
 from vidgen.commands.judging import Metric, Tools, chosen_metrics
@@ -34,7 +36,10 @@ _PATIENCE = timedelta(days=7)
 
 def run_evaluation(run: Path | None, data: dict[str, Any], options: EvaluateOptions) -> None:
     """The whole command; see `vidgen.commands.evaluate.evaluate`."""
-    metrics = chosen_metrics(options.metrics)
+    others, with_rival = without_duels(options.metrics)
+    if (options.rival is not None) and not with_rival:
+        raise UserError(f"--rival {options.rival} is for --metrics {GAM}")
+    metrics = chosen_metrics(others) if others else []
     fabric = make_fabric(TrainingSettings(accelerator=options.accelerator), _PATIENCE)
     tools = _tools(metrics, options, fabric)
     folder = options.generated
@@ -49,9 +54,13 @@ def run_evaluation(run: Path | None, data: dict[str, Any], options: EvaluateOpti
     else:
         raise ValueError("nothing to judge")
     scores: list[Score] = []
-    for subject in subjects:
+    for subject in subjects if metrics else ():
         judge = Judge(subject, data, metrics, tools, options, fabric, out)
         scores += judge.scores()
+    if with_rival:
+        if run is None:
+            raise UserError(f"{GAM} sets a run against another: give RUN in place of --generated")
+        scores += Duels(run, data, options, fabric, out).scores()
     if fabric.is_global_zero:
         say(score_table(scores))
         say(f"written to {out}")

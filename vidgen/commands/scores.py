@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -56,7 +57,9 @@ class Score:
 
     @property
     def std(self) -> float:
-        """Population standard deviation over the repeats, as the papers give it."""
+        """Population standard deviation over the repeats; of infinite values there is none."""
+        if not all(math.isfinite(value) for value in self.values):
+            return math.nan if len(self.values) > 1 else 0.0
         return pstdev(self.values) if len(self.values) > 1 else 0.0
 
 

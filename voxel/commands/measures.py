@@ -182,7 +182,9 @@ class Classified(clip_measures.Judged):
 def points_of(
     volume: np.ndarray, threshold: float, count: int, frame: np.ndarray | None = None
 ) -> np.ndarray:
-    """Points (count, 3) on the surface of a volume, all at 0 where nothing is occupied.
+    """Points (count, 3) on the surface of a volume's cells, all at 0 where none is occupied.
+
+    Probabilities are cut off first: real volumes have none, and would have other surfaces.
 
     Args:
         volume: Occupancies (x, y, z).
@@ -191,7 +193,7 @@ def points_of(
         frame: See `surface_points`.
     """
     try:
-        mesh = surface(volume, threshold)
+        mesh = surface((volume >= threshold).astype(np.float32))
     except EmptyShape:
         return np.zeros((count, 3))
     return surface_points(mesh, count, _SEED, frame)

@@ -1,0 +1,350 @@
+"""evaluate.py on games of shapes: values in closed form, resuming, dispatch, refusals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import average_precision_score
+
+from tests.tiny_voxels import tiny_gan, tiny_vae_gan
+from tests.vidgen.commands.judged_runs import save_run
+from tests.voxel.commands.known_shapes import PATH, box, save_boxes, write_volumes
+from vidgen.adversarial.checkpoints import save_checkpoint
+from vidgen.commands.clip_sets import GeneratedClips
+from vidgen.commands.columns import Columns
+from vidgen.commands.run_kind import makes_shapes
+from vidgen.commands.running import run_command
+from voxel.commands import distances
+from voxel.commands.evaluate import main
+from voxel.metrics import aligned_scores, average_precision_grid
+
+ROOT = Path(__file__).parents[3]
+ALLOWED = f"--allow={PATH}"
+
+
+@pytest.fixture
+def evaluate(capsys):
+    """Runs the command line: exit code, text of stdout and stderr."""
+
+    def run(*arguments):
+        code = run_command("evaluate.py", main, [str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=code, out=out, error=err)
+
+    return run
+
+
+def scores(run, *names):
+    """The last line of each metric."""
+    folder = run / "metrics"
+    lines = [json.loads((folder / f"{n}.jsonl").read_text().splitlines()[-1]) for n in names]
+    return lines[0] if len(names) == 1 else lines
+
+
+def furniture(folder, train, test):
+    """A folder of one class with a training and a test split."""
+    write_volumes(folder / "box/train", train)
+    write_volumes(folder / "box/test", test)
+    return f"--data.root={folder}"
+
+
+def test_statistics_of_boxes_are_theirs_beside_those_of_real_ones(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    real = box(4)
+    real[12:14, 12:14, 12:14] = 1
+    root = furniture(tmp_path / "real", [box(3)], [real])
+    names = ("occupancy", "components", "largest_share", "mirror_overlap", "undecided", "empty")
+    result = evaluate(
+        tmp_path / "run",
+        ALLOWED,
+        f"--metrics={','.join(names)}",
+        "--samples=4",
+        "--repeats=2",
+        root,
+    )
+    assert result.code == 0, result.error
+    assert "real shapes" in result.out and "2 x 4" in result.out
+    occupancy, components, share, mirror, undecided, empty = scores(tmp_path / "run", *names)
+    # Seeds 0 ... 3 are 2 ... 5 cells long; repeat 1 begins at seed 10^9, a multiple of 8.
+    expected = np.mean([2, 3, 4, 5]) * 4 * 6 / 16**3
+    assert occupancy["values"] == pytest.approx([expected, expected])
+    assert occupancy["real"] == pytest.approx((4 * 4 * 6 + 8) / 16**3)
+    assert components["value"] == 1 and components["real"] == 2
+    assert share["value"] == 1 and share["real"] == pytest.approx(96 / 104)
+    # Cells 2 ... 1 + n and their mirror images 14 - n ... 13 share none.
+    assert mirror["value"] == 0 and undecided["value"] == 0 and empty["value"] == 0
+    assert occupancy["num_generated"] == 4 and occupancy["num_real"] == 1
+    assert occupancy["checkpoint"] == "step-000000007" and len(occupancy["checkpoint_sha256"]) == 64
+    assert "size 16; 4 generated" in occupancy["protocol"] and occupancy["std"] == 0
+
+
+def test_copies_of_the_training_set_are_recognised_as_such(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    lengths = (2, 3, 4, 5)
+    root = furniture(tmp_path / "real", map(box, lengths), [box(n, 4, 9) for n in lengths])
+    result = evaluate(tmp_path / "run", ALLOWED, "--metrics=memorisation", "--samples=4", root)
+    assert result.code == 0, result.error
+    line = scores(tmp_path / "run", "memorisation")
+    assert line["value"] == 0 and line["details"]["median_distance"] == [0]
+    # The nearest of a test box of 9 cells of height is the training box of its length.
+    assert line["details"]["median_distance_of_test"] == pytest.approx([1 - 6 / 9])
+    every = "mmd,cov,1nna,jsd"
+    result = evaluate(
+        tmp_path / "run", ALLOWED, f"--metrics={every}", root, "--data.split=train", "--points=256"
+    )
+    assert result.code == 0, result.error
+    names = ("mmd_cd", "mmd_iou", "cov_cd", "cov_iou", "1nna_cd", "1nna_iou", "jsd")
+    assert [line["value"] for line in scores(tmp_path / "run", *names)] == [0, 0, 1, 1, 0, 0, 0]
+    assert scores(tmp_path / "run", "mmd_cd")["num_real"] == 4
+
+
+def test_sets_are_compared_by_overlap_as_by_hand(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    root = furniture(tmp_path / "real", [box(9)], [box(n) for n in (2, 4, 8)])
+    result = evaluate(tmp_path / "run", ALLOWED, "--metrics=mmd,cov,1nna", root, "--points=64")
+    assert result.code == 0, result.error
+    mmd, cov, nna = scores(tmp_path / "run", "mmd_iou", "cov_iou", "1nna_iou")
+    # Boxes of 2, 3 and 4 cells against 2, 4 and 8: 0, 0, and 1 - 4/8 from 8 to 4.
+    assert mmd["value"] == pytest.approx((0 + 0 + 1 / 2) / 3)
+    # 3 is as far from 4 (1/4) as it gets nearer than to 2 (1/3): 2 and 4 are covered.
+    assert cov["value"] == pytest.approx(2 / 3)
+    # 2 and 4 stand on copies; 3 is 1/4 from both 4s, a tie, which counts as the other set; of the
+    # real ones 8 is nearest to both 4s alike.
+    assert nna["value"] == 0
+    assert mmd["num_generated"] == mmd["num_real"] == 3
+    assert "distance iou" in mmd["protocol"] and "3 reference of " in mmd["protocol"]
+
+
+def test_reconstructions_are_compared_with_their_truths(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    root = furniture(tmp_path / "real", [box(9)], [box(3), box(7)])
+    names = ("ap", "iou", "fscore", "chamfer", "ap20", "ap20_aligned", "iou20_aligned")
+    result = evaluate(tmp_path / "run", ALLOWED, f"--metrics={','.join(names)}", root)
+    assert result.code == 0, result.error
+    ap, iou, fscore, chamfer, ap20, aligned, aligned_iou = scores(tmp_path / "run", *names)
+    assert iou["value"] == pytest.approx((2 / 4 + 6 / 8) / 2)
+    assert iou["details"]["each_class"] == [{"box": iou["value"]}]
+    expected = [
+        average_precision_score(box(n).ravel(), np.roll(box(n), 1, axis=0).ravel()) for n in (3, 7)
+    ]
+    assert ap["value"] == pytest.approx(np.mean(expected))
+    # In the truth's frame the copy is a cell away, more than 1 % of the longest side: only the
+    # points on the four long faces, where they overlap, find a neighbour.
+    assert 0.3 < fscore["value"] < 0.9 and 0 < chamfer["value"] < 2 / 6**2
+    at_20 = [
+        aligned_scores(
+            average_precision_grid(np.roll(box(n), 1, axis=0), truth=False),
+            average_precision_grid(box(n), truth=True) >= 0.5,
+        )
+        for n in (3, 7)
+    ]
+    assert ap20["value"] == pytest.approx(np.mean([s.average_precision for s in at_20]))
+    assert aligned["value"] == pytest.approx(np.mean([s.aligned_average_precision for s in at_20]))
+    assert aligned["value"] > ap20["value"]
+    assert aligned_iou["value"] == pytest.approx(np.mean([s.aligned_iou for s in at_20]))
+    assert iou["num_generated"] == 2 and "2 pairs of " in iou["protocol"]
+
+
+def test_a_perfect_surface_in_another_place_is_not_perfect(tmp_path, evaluate):
+    """The F-score is taken in the truth's frame: centring both would hide the cell's move."""
+    from voxel.commands.measures import Agreement, NumberedClips
+
+    pair = torch.from_numpy(np.stack([box(8), box(8)]))[None]
+    still = Agreement(0.5)(NumberedClips(pair, torch.tensor([0])))
+    assert still["fscore"] == 1 and still["chamfer"] == 0 and still["iou"] == 1
+    pair[0, 0] = pair[0, 0].roll(4, dims=2)
+    moved = Agreement(0.5)(NumberedClips(pair, torch.tensor([0])))
+    assert moved["fscore"] < 0.5 and moved["chamfer"] > 0.01
+
+
+def test_views_of_shapes_are_reconstructed(tmp_path, evaluate):
+    game = tiny_vae_gan()
+    for weight in game.generator.parameters():
+        weight.data.add_(0.3 * torch.randn_like(weight))
+    about = {"game": game.describe(), "classes": [], "fps": 24.0}
+    save_checkpoint(tmp_path / "run", 1, game.state_dict(), {}, about, keep=1)
+    root = furniture(tmp_path / "real", [box(3)], [box(4), box(7)])
+    random = np.random.default_rng(0)
+    views = []
+    for number in range(2):
+        folder = tmp_path / f"views/box/test/{number}"
+        folder.mkdir(parents=True)
+        views.append(random.integers(0, 256, (32, 32, 3)).astype(np.uint8))
+        Image.fromarray(views[-1]).save(folder / "0.png")
+    where = f"--data.views={tmp_path / 'views'}"
+    result = evaluate(tmp_path / "run", "--metrics=iou,ap", root, where, "--samples=4")
+    assert result.code == 0, result.error
+    images = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    made = game.eval().reconstruct(images)[:, 0].numpy()
+    truths = [box(4) > 0, box(7) > 0]
+    overlap = [
+        ((one >= 0.5) & two).sum() / ((one >= 0.5) | two).sum()
+        for one, two in zip(made, truths, strict=True)
+    ]
+    precision = [
+        average_precision_score(two.ravel(), one.ravel())
+        for one, two in zip(made, truths, strict=True)
+    ]
+    iou, ap = scores(tmp_path / "run", "iou", "ap")
+    # Two passes over both shapes.
+    assert iou["value"] == pytest.approx(np.mean(overlap), abs=1e-6)
+    assert ap["value"] == pytest.approx(np.mean(precision), rel=1e-4)
+    result = evaluate(tmp_path / "run", "--metrics=iou", root, where, "--data.rotations=4")
+    assert (
+        result.code == 2 and "--data.rotations: a shape of an image keeps its pose" in result.error
+    )
+
+
+def test_features_that_tell_the_classes_are_worth_all(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    for name, width in (("narrow", 2), ("wide", 9)):
+        write_volumes(tmp_path / f"real/{name}/train", [box(n, width) for n in (2, 3, 6, 7)])
+        write_volumes(tmp_path / f"real/{name}/test", [box(n, width) for n in (4, 5)])
+    root = f"--data.root={tmp_path / 'real'}"
+    assert evaluate(tmp_path / "run", ALLOWED, "--metrics=svm", root, "--C=1").code == 0
+    line = scores(tmp_path / "run", "svm")
+    assert line["value"] == 1 and line["details"] == {"overall": [1.0], "C": [1.0]}
+    assert line["num_generated"] == 0 and line["num_real"] == 12
+    save_boxes(tmp_path / "told", num_classes=2, classes=["narrow", "wide"])
+    result = evaluate(tmp_path / "told", ALLOWED, "--metrics=svm", root)
+    assert result.code == 2 and "is told the class" in result.error
+    result = evaluate(tmp_path / "run", ALLOWED, "--metrics=svm", root, "--data.split=train")
+    assert result.code == 2 and "not trained on" in result.error
+
+
+def test_neither_shapes_nor_distances_are_made_again(tmp_path, evaluate, monkeypatch):
+    save_boxes(tmp_path / "run")
+    root = furniture(tmp_path / "real", [box(9)], [box(n) for n in (2, 4, 8)])
+    asked, between = [], []
+    original, chamfer = GeneratedClips.clips, distances.chamfer_distances
+
+    def watched(self, numbers):
+        asked.extend(numbers)
+        return original(self, numbers)
+
+    def counted(ones, others):
+        between.append((len(ones), len(others)))
+        return chamfer(ones, others)
+
+    monkeypatch.setattr(GeneratedClips, "clips", watched)
+    monkeypatch.setattr(distances, "chamfer_distances", counted)
+    for again in range(2):
+        arguments = ["--metrics=mmd_cd,1nna_cd", root, "--points=64", f"--batch_size={1 + again}"]
+        assert evaluate(tmp_path / "run", ALLOWED, *arguments).code == 0
+        assert asked == [0, 1, 2] and between == [(3, 3)] * 3
+
+
+def test_rows_of_distances_are_shared_and_half_of_them_say_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("vidgen.commands.columns.CHUNK", 2)
+    random = np.random.default_rng(0)
+    clouds = {"one": random.random((5, 9, 3)), "other": random.random((3, 9, 3))}
+
+    class Known(Columns):
+        """Points in memory."""
+
+        @property
+        def key(self):
+            return str(self._folder)
+
+        def all(self, name):
+            return clouds[self.key]
+
+    def known(name):
+        return Known(Path(name), len(clouds[name]))
+
+    def apart(ones, others):
+        return np.array(
+            [[distances.chamfer_distances([a], [b])[0, 0] for b in others] for a in ones]
+        )
+
+    for first, second in (("one", "one"), ("one", "other")):
+        pairing = distances.Pairing("cd", known(first), known(second))
+        files = []
+        for rank in range(2):
+            store = distances.DistanceStore(tmp_path / first / second, rank, 2)
+            store.fill(pairing, lambda done, total: None)
+            files.append(len(list((tmp_path / first / second).glob("*/*"))))
+        assert files == [2, 3]
+        expected = apart(clouds[first], clouds[second])
+        assert store.matrix(pairing) == pytest.approx(expected)
+
+
+def test_an_empty_shape_is_far_from_all_but_not_infinitely(tmp_path, evaluate):
+    save_boxes(tmp_path / "run")
+    root = furniture(tmp_path / "real", [box(9)], [box(4), box(6)])
+    arguments = ["--metrics=mmd_cd,cov_cd,1nna_cd,empty", root, "--threshold=0.97", "--points=32"]
+    result = evaluate(tmp_path / "run", ALLOWED, *arguments)
+    assert result.code == 0, result.error
+    mmd, nna, empty = scores(tmp_path / "run", "mmd_cd", "1nna_cd", "empty")
+    assert empty["value"] == 1 and 0.01 < mmd["value"] < 1 and nna["value"] == 1
+
+
+def test_classes_of_a_model_and_of_the_data_have_the_same_numbers(tmp_path, evaluate):
+    save_boxes(tmp_path / "run", num_classes=2, classes=["wide", "narrow"])
+    for name, width in (("narrow", 2), ("wide", 9), ("other", 5)):
+        write_volumes(tmp_path / f"real/{name}", [box(4, width)])
+    root = f"--data.root={tmp_path / 'real'}"
+    assert evaluate(tmp_path / "run", ALLOWED, "--metrics=iou", root).code == 0
+    line = scores(tmp_path / "run", "iou")
+    assert (
+        list(line["details"]["each_class"][0]) == ["wide", "narrow"] and line["num_generated"] == 2
+    )
+
+
+def test_the_script_knows_runs_of_shapes_from_runs_of_clips(tmp_path):
+    game = tiny_gan()
+    about = {"game": game.describe(), "classes": [], "fps": 24.0}
+    save_checkpoint(tmp_path / "shapes", 1, game.state_dict(), {}, about, keep=1)
+    save_run(tmp_path / "clips")
+    assert makes_shapes([str(tmp_path / "shapes"), "--metrics", "mmd"])
+    assert makes_shapes(["--metrics", "mmd", str(tmp_path / "shapes")])
+    assert not makes_shapes([str(tmp_path / "clips"), "--metrics", "acd"])
+    assert not makes_shapes(["--help"]) and not makes_shapes([str(tmp_path)])
+    command = ["evaluate.py", str(tmp_path / "shapes"), "--samples=2", "--metrics=occupancy"]
+    result = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    with torch.inference_mode():
+        solid = game.eval().sample([0, 1]) >= 0.5
+    assert scores(tmp_path / "shapes", "occupancy")["value"] == pytest.approx(
+        float(solid.double().mean())
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--metrics=acd"], "of shapes 'acd' is none of mmd, cov, 1nna, occupancy"),
+        (["--metrics=mmd"], "mmd_cd, mmd_iou need real shapes; give --data.root DIR"),
+        (["--metrics=fid"], "fid need a classifier of shapes; give --extractor FILE"),
+        (["--metrics=accuracy", "--extractor=x"], "--extractor x"),
+        (["--samples=1"], "--samples 1 is outside"),
+        (["--points=1"], "--points 1 is outside"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(tmp_path, evaluate, arguments, complaint):
+    save_boxes(tmp_path / "run")
+    result = evaluate(tmp_path / "run", ALLOWED, *arguments)
+    assert result.code == 2 and complaint in result.error
+    assert result.error.startswith("evaluate.py: ") and result.error.count("\n") == 1
+
+
+def test_only_games_of_shapes_that_reconstruct_are_judged_by_it(tmp_path, evaluate):
+    game = tiny_gan()
+    about = {"game": game.describe(), "classes": [], "fps": 24.0}
+    save_checkpoint(tmp_path / "gan", 1, game.state_dict(), {}, about, keep=1)
+    root = furniture(tmp_path / "real", [box(9)], [box(4)])
+    result = evaluate(tmp_path / "gan", "--metrics=iou", root)
+    assert result.code == 2 and "a VoxelGAN cannot reconstruct shapes" in result.error
+    save_run(tmp_path / "clips")
+    result = evaluate(tmp_path / "clips", "--metrics=occupancy")
+    assert result.code == 2 and "a TGAN makes no shapes" in result.error
