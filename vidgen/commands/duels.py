@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,7 @@ class Duels:
         self._count = options.samples or protocol.samples
         self._repeats = options.repeats or protocol.repeats
         self._allowed = [name.strip() for name in options.allow.split(",") if name.strip()]
-        self._rival = self._side(options.rival, "latest")
-        game, classes = self._rival.loaded.game, self._rival.loaded.classes
-        if game.num_classes and classes:
-            data = {**data, "classes": data.get("classes") or classes}
-        with fabric.rank_zero_first():
-            source = real_source(data, dict(game.data_options()), out / "scan.json")
-        self._real = RecordedClips(source, device=fabric.device)
+        self._data, self._rival = data, self._side(options.rival, "latest")
         self._store = ColumnStore(out / "cache", fabric.global_rank, fabric.world_size)
 
     def scores(self) -> list[Score]:
@@ -143,6 +138,16 @@ class Duels:
                 found.append(self._score(ours, began))
                 append_score(self._out, NAME, found[-1])
         return found
+
+    @cached_property
+    def _real(self) -> RecordedClips:
+        """Real videos in the shape of the clips, with the same numbers for the same classes."""
+        game, data, classes = self._rival.loaded.game, self._data, self._rival.loaded.classes
+        if game.num_classes and classes:
+            data = {**data, "classes": data.get("classes") or classes}
+        with self._fabric.rank_zero_first():
+            source = real_source(data, dict(game.data_options()), self._out / "scan.json")
+        return RecordedClips(source, device=self._fabric.device)
 
     def _side(self, run: Path, name: str) -> _Side:
         loaded = load_game(run, name, allow=self._allowed)
