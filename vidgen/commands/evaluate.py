@@ -40,8 +40,9 @@ class EvaluateOptions:
             r3d_18 or resnet18 (frame by frame), or a file made by `vidgen fit_classifier`.
         weights: File with its weights, or `download` for torchvision's own.
         mean: C3D: npz with the mean volume; a number a channel without it.
-        embedder: ACD on faces: TorchScript file of an identity network. It is a program, and run.
-        embedder_side: Height and width that it takes, in pixels.
+        embedder: ACD on faces: `dlib`, for which `pip install 'vidgen[faces]'` brings the network,
+            or the TorchScript file of an identity network. It is a program, and run.
+        embedder_side: Height and width that the file's network takes, in pixels.
         shape_threshold: ACD: pixels brighter than this, of 255, belong to the shape.
         rival: GAM: folder of the training of another model, of clips of the same shape.
         checkpoint: Which one of the run: latest, best, best-METRIC, step-NUMBER, or all.

@@ -20,7 +20,7 @@ from vidgen.commands.columns import Columns, ColumnStore, Measure
 from vidgen.commands.duels import NAME as GAM
 from vidgen.commands.duels import Duels, without_duels
 from vidgen.commands.evaluate import EvaluateOptions
-from vidgen.commands.extraction import chosen_extractor, label_map
+from vidgen.commands.extraction import chosen_embedder, chosen_extractor, label_map
 from vidgen.commands.judging import Metric, Tools, chosen_metrics
 from vidgen.commands.neighbour_pictures import write_neighbours
 from vidgen.commands.outputs import say
@@ -28,7 +28,6 @@ from vidgen.commands.protocols import protocol_named
 from vidgen.commands.scores import Score, append_score, score_table
 from vidgen.commands.subjects import Subject, real_source, subject_of_folder, subjects_of_run
 from vidgen.errors import UserError
-from vidgen.metrics.extractors.identity import FrameEmbedder
 
 # One process may find its whole share in the cache while another has hours to go.
 _PATIENCE = timedelta(days=7)
@@ -71,8 +70,8 @@ def _tools(metrics: Sequence[Metric], options: EvaluateOptions, fabric: Fabric) 
     extractor = embedder = None
     if any(metric.extractor for metric in metrics):
         extractor = chosen_extractor(options, protocol).to(fabric.device)
-    if options.embedder is not None:
-        embedder = FrameEmbedder(options.embedder, options.embedder_side).to(fabric.device)
+    if options.embedder is not None and any(metric.name == "acd" for metric in metrics):
+        embedder = chosen_embedder(options).to(fabric.device)
     return Tools(protocol, extractor, embedder, options.shape_threshold, options.batch_size)
 
 

@@ -10,7 +10,9 @@ from vidgen.commands.protocols import Protocol
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import Extractor
 from vidgen.metrics.extractors.c3d import C3DExtractor
+from vidgen.metrics.extractors.dlib_faces import DlibFaces
 from vidgen.metrics.extractors.i3d import I3DExtractor
+from vidgen.metrics.extractors.identity import Embedder, FrameEmbedder
 from vidgen.metrics.extractors.own import OwnClassifier
 from vidgen.metrics.extractors.torchvision_models import (
     IMAGE_MODELS,
@@ -18,6 +20,8 @@ from vidgen.metrics.extractors.torchvision_models import (
     FrameModel,
     VideoModel,
 )
+
+DLIB = Path("dlib")
 
 
 def chosen_extractor(options: EvaluateOptions, protocol: Protocol) -> Extractor:
@@ -47,6 +51,17 @@ def chosen_extractor(options: EvaluateOptions, protocol: Protocol) -> Extractor:
     raise UserError(
         f"--extractor {name}: give {known}, or a .safetensors file of `vidgen fit_classifier`"
     )
+
+
+def chosen_embedder(options: EvaluateOptions) -> Embedder:
+    """The network that tells faces.
+
+    Raises:
+        UserError: Its file or packages are missing.
+    """
+    if options.embedder == DLIB:
+        return DlibFaces()
+    return FrameEmbedder(options.embedder, options.embedder_side)
 
 
 def label_map(classes: Sequence[str], extractor: Extractor | None) -> list[int] | None:
