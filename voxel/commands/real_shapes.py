@@ -67,8 +67,8 @@ class RealShapes:
         source = self._opened("train")
         if source.fingerprint() == self._reference_source.fingerprint():
             raise UserError(
-                "memorisation and svm need shapes that were not trained on: leave --data.split "
-                "out, or give test"
+                "memorisation and svm need shapes that were not trained on: a folder with a test "
+                "split, and no --data.split train"
             )
         return self._recorded(source)
 

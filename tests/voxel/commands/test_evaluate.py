@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -318,6 +319,32 @@ def test_the_script_knows_runs_of_shapes_from_runs_of_clips(tmp_path):
     assert scores(tmp_path / "shapes", "occupancy")["value"] == pytest.approx(
         float(solid.double().mean())
     )
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds(tmp_path):
+    game = tiny_gan()
+    about = {"game": game.describe(), "classes": [], "fps": 24.0}
+    save_checkpoint(tmp_path / "run", 1, game.state_dict(), {}, about, keep=1)
+    root = furniture(tmp_path / "real", [box(9)], [box(2 + n % 8, 2 + n // 8) for n in range(40)])
+    names = ("mmd_cd", "1nna_iou", "occupancy", "memorisation")
+    options = [f"--metrics={','.join(names)}", root, "--points=32", "--accelerator=cpu"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for start, out in (([], "one"), (launcher, "two")):
+        command = [*start, "evaluate.py", str(tmp_path / "run"), *options]
+        finished = subprocess.run(
+            [sys.executable, *command, f"--out={tmp_path / out / 'metrics'}"],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=140,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stderr[-2000:]
+        assert finished.stdout.count("written to") == 1
+    one, two = (scores(tmp_path / out, *names) for out in ("one", "two"))
+    assert [line["value"] for line in one] == [line["value"] for line in two]
 
 
 @pytest.mark.parametrize(
