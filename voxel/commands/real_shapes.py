@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning_fabric import Fabric
 
+from data.layouts import Split
 from data.shape_views import ShapeViews
 from data.shapes import Shapes
 from data.sources import DataError, Source
 from vidgen.adversarial.checkpoints import LoadedGame
+from vidgen.commands.outputs import say
 from vidgen.errors import UserError
 from voxel.commands.shape_sets import RecordedShapes
 
 # Options of `data.ShapeViews` alone, and those of `data.Shapes` that it has not.
 _OF_VIEWS = ("views", "frames")
 _MOVING = {"rotations": 1, "flip": False, "max_shift": 0, "max_shapes": None, "per_object": None}
+
+Shown = TypeVar("Shown", bound=Source)
 
 
 class RealShapes:
@@ -64,7 +69,8 @@ class RealShapes:
             UserError: The reference is no other part of the folder.
             DataError: The folder has none.
         """
-        source = self._opened("train")
+        with self._fabric.rank_zero_first():
+            source = self._opened("train")
         if source.fingerprint() == self._reference_source.fingerprint():
             raise UserError(
                 "memorisation and svm need shapes that were not trained on: a folder with a test "
@@ -103,15 +109,18 @@ class RealShapes:
     def _reference_source(self) -> Source:
         return self._divided(self._opened)
 
-    def _divided(self, opened: Any) -> Any:
-        split = self._options.get("split")
+    def _divided(self, opened: Callable[[Split | None], Shown]) -> Shown:
+        """What is opened of the split that is asked for, else of the test split, else of all."""
+        split: Split | None = self._options.get("split")
         with self._fabric.rank_zero_first():
-            if split is not None:
-                return opened(split)
             try:
-                return opened("test")
+                source, part = opened(split or "test"), f"of the {split or 'test'} split"
             except DataError:
-                return opened(None)  # an undivided folder; another mistake is made again
+                # A folder without test shapes; another mistake is made again.
+                source, part = opened(split), "of the whole folder"
+        if self._fabric.is_global_zero:
+            say(f"real shapes: {len(source)} {part}")
+        return source
 
     def _opened(self, split: str | None) -> Shapes:
         options = {**self._options, "split": split, "size": self._size}

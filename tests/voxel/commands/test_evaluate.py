@@ -72,7 +72,7 @@ def test_statistics_of_boxes_are_theirs_beside_those_of_real_ones(tmp_path, eval
         root,
     )
     assert result.code == 0, result.error
-    assert "real shapes" in result.out and "2 x 4" in result.out
+    assert "real shapes: 1 of the test split" in result.out and "2 x 4" in result.out
     occupancy, components, share, mirror, undecided, empty = scores(tmp_path / "run", *names)
     # Seeds 0 ... 3 are 2 ... 5 cells long; repeat 1 begins at seed 10^9, a multiple of 8.
     expected = np.mean([2, 3, 4, 5]) * 4 * 6 / 16**3
