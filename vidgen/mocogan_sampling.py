@@ -42,6 +42,7 @@ class TrainedMoCoGAN(Game):
     motion_dim: int
     noise_dim: int
     video_discriminator: WindowDiscriminator
+    told_classes = False  # it guesses them
 
     def sample(
         self,
@@ -209,6 +210,6 @@ class TrainedMoCoGAN(Game):
         labels: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, " batch"]:
         """The trained video discriminator's scores of clips in [-1, 1]: means over its windows."""
-        del labels  # it is not told the category, it guesses it
+        del labels
         with evaluation(self):
             return self.video_discriminator(clips).scores.float().mean(dim=(1, 2))

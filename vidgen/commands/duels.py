@@ -143,7 +143,7 @@ class Duels:
     def _real(self) -> RecordedClips:
         """Real videos in the shape of the clips, with the same numbers for the same classes."""
         game, data, classes = self._rival.loaded.game, self._data, self._rival.loaded.classes
-        if game.num_classes and classes:
+        if game.num_classes and game.told_classes and classes:
             data = {**data, "classes": data.get("classes") or classes}
         with self._fabric.rank_zero_first():
             source = real_source(data, dict(game.data_options()), self._out / "scan.json")
@@ -162,15 +162,17 @@ class Duels:
 
     def _refuse_unlike(self, ours: _Side) -> None:
         one, other = ours.loaded.game, self._rival.loaded.game
-        for what, first, second in (
-            ("clips of shape", one.example_shape, other.example_shape),
-            ("as many classes as", one.num_classes, other.num_classes),
-        ):
-            if first != second:
-                raise UserError(
-                    f"gam: {self._run} makes {what} {first}, the rival {second}; a discriminator "
-                    "can only judge what it was trained for"
-                )
+        if one.example_shape != other.example_shape:
+            raise UserError(
+                f"gam: {self._run} makes clips of shape {one.example_shape}, the rival of "
+                f"{other.example_shape}; a discriminator can only judge what it was trained for"
+            )
+        counts = one.num_classes, other.num_classes
+        if counts[0] != counts[1] and any(g.num_classes and g.told_classes for g in (one, other)):
+            raise UserError(
+                f"gam: {self._run} has {counts[0]} classes, the rival {counts[1]}, and a "
+                "discriminator here has to be told them"
+            )
 
     def _fill(self, ours: _Side) -> None:
         """Both opinions of both models' clips and of the real ones, each clip made once."""

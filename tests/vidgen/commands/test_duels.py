@@ -11,6 +11,8 @@ import torch
 
 from data.videos import VideoClips
 from tests.vidgen.commands.judged_runs import save_run, shaded_films
+from vidgen import MoCoGAN
+from vidgen.adversarial.checkpoints import save_checkpoint
 from vidgen.commands.clip_sets import RecordedClips
 from vidgen.commands.evaluate import main
 from vidgen.commands.running import run_command
@@ -101,9 +103,9 @@ def test_models_of_other_clips_are_no_rivals(tmp_path, duel):
     save_run(tmp_path / "told", num_classes=2)
     result = duel(tmp_path / "run", f"--rival={tmp_path / 'longer'}")
     assert result.code == 2 and result.error.count("\n") == 1
-    assert "makes clips of shape (3, 4, 16, 16), the rival (3, 8, 16, 16)" in result.error
+    assert "makes clips of shape (3, 4, 16, 16), the rival of (3, 8, 16, 16)" in result.error
     result = duel(tmp_path / "run", f"--rival={tmp_path / 'told'}")
-    assert result.code == 2 and "makes as many classes as 0, the rival 2" in result.error
+    assert result.code == 2 and "has 0 classes, the rival 2" in result.error
 
 
 def test_critics_of_classes_are_told_them(tmp_path, duel):
@@ -114,6 +116,18 @@ def test_critics_of_classes_are_told_them(tmp_path, duel):
     (films / "Dark").rename(films / "Archery"), (films / "Bright").rename(films / "Biking")
     assert duel(tmp_path / "run", f"--rival={tmp_path / 'run'}").code == 0
     assert last_line(tmp_path / "run")["value"] == 1
+
+
+def test_a_discriminator_that_is_told_no_classes_judges_any_clip(tmp_path, duel):
+    size = {"num_frames": 16, "frame_size": 64}
+    save_run(tmp_path / "run", **size)
+    game = MoCoGAN(num_classes=2, generator_width=2, discriminator_width=2, **size)
+    about = {"game": game.describe(), "classes": ["left", "right"], "fps": 8.0}
+    save_checkpoint(tmp_path / "rival", 1, game.state_dict(), {}, about, keep=1)
+    result = duel(tmp_path / "run", f"--rival={tmp_path / 'rival'}", "--samples=2")
+    assert result.code == 0, result.error
+    details = last_line(tmp_path / "run")["details"]
+    assert details["rival_threshold"] == [0] and details["threshold"] != [0]
 
 
 @pytest.mark.parametrize(
