@@ -19,12 +19,13 @@ from tests.tiny_voxels import tiny_gan, tiny_vae_gan
 from tests.vidgen.commands.judged_runs import save_run
 from tests.voxel.commands.known_shapes import PATH, box, save_boxes, write_volumes
 from vidgen.adversarial.checkpoints import save_checkpoint
-from vidgen.commands.clip_sets import GeneratedClips
+from vidgen.commands.clip_sets import GeneratedClips, NumberedClips
 from vidgen.commands.columns import Columns
 from vidgen.commands.run_kind import makes_shapes
 from vidgen.commands.running import run_command
 from voxel.commands import distances
 from voxel.commands.evaluate import main
+from voxel.commands.measures import Agreement
 from voxel.metrics import aligned_scores, average_precision_grid
 
 ROOT = Path(__file__).parents[3]
@@ -115,10 +116,10 @@ def test_sets_are_compared_by_overlap_as_by_hand(tmp_path, evaluate):
     mmd, cov, nna = scores(tmp_path / "run", "mmd_iou", "cov_iou", "1nna_iou")
     # Boxes of 2, 3 and 4 cells against 2, 4 and 8: 0, 0, and 1 - 4/8 from 8 to 4.
     assert mmd["value"] == pytest.approx((0 + 0 + 1 / 2) / 3)
-    # 3 is as far from 4 (1/4) as it gets nearer than to 2 (1/3): 2 and 4 are covered.
+    # 3 is nearer to 4 (1/4) than to 2 (1/3): 2 and 4 are covered.
     assert cov["value"] == pytest.approx(2 / 3)
-    # 2 and 4 stand on copies; 3 is 1/4 from both 4s, a tie, which counts as the other set; of the
-    # real ones 8 is nearest to both 4s alike.
+    # 2 and 4 have copies in the other set; 3 is 1/4 from both 4s and 8 is 1/2 from both, ties, which
+    # count as the other set.
     assert nna["value"] == 0
     assert mmd["num_generated"] == mmd["num_real"] == 3
     assert "distance iou" in mmd["protocol"] and "3 reference of " in mmd["protocol"]
@@ -137,8 +138,8 @@ def test_reconstructions_are_compared_with_their_truths(tmp_path, evaluate):
         average_precision_score(box(n).ravel(), np.roll(box(n), 1, axis=0).ravel()) for n in (3, 7)
     ]
     assert ap["value"] == pytest.approx(np.mean(expected))
-    # In the truth's frame the copy is a cell away, more than 1 % of the longest side: only the
-    # points on the four long faces, where they overlap, find a neighbour.
+    # In the truth's frame the copy is a cell away, more than 1 % of the longest side: only points
+    # on the four faces along x, where they overlap, find a neighbour.
     assert 0.3 < fscore["value"] < 0.9 and 0 < chamfer["value"] < 2 / 6**2
     at_20 = [
         aligned_scores(
@@ -154,10 +155,8 @@ def test_reconstructions_are_compared_with_their_truths(tmp_path, evaluate):
     assert iou["num_generated"] == 2 and "2 pairs of " in iou["protocol"]
 
 
-def test_a_perfect_surface_in_another_place_is_not_perfect(tmp_path, evaluate):
-    """The F-score is taken in the truth's frame: centring both would hide the cell's move."""
-    from voxel.commands.measures import Agreement, NumberedClips
-
+def test_a_perfect_surface_in_another_place_is_not_perfect():
+    """The F-score is taken in the truth's frame: centring both would hide the move."""
     pair = torch.from_numpy(np.stack([box(8), box(8)]))[None]
     still = Agreement(0.5)(NumberedClips(pair, torch.tensor([0])))
     assert still["fscore"] == 1 and still["chamfer"] == 0 and still["iou"] == 1
