@@ -81,6 +81,8 @@ def _memorisation(evidence: Evidence) -> Figures:
 def _machine(evidence: Evidence) -> Figures:
     train, test = evidence.columns["train"], evidence.columns["reference"]
     labels = train.all("label")
+    if len(np.unique(labels)) < 2:
+        raise UserError("svm: the shapes are of one class or none, there is nothing to tell apart")
     penalty = evidence.tools.penalty or default_penalty(len(np.unique(labels)))
     accuracy = svm_accuracy(
         train.all("features"), labels, test.all("features"), test.all("label"), penalty

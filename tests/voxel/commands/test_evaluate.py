@@ -118,8 +118,8 @@ def test_sets_are_compared_by_overlap_as_by_hand(tmp_path, evaluate):
     assert mmd["value"] == pytest.approx((0 + 0 + 1 / 2) / 3)
     # 3 is nearer to 4 (1/4) than to 2 (1/3): 2 and 4 are covered.
     assert cov["value"] == pytest.approx(2 / 3)
-    # 2 and 4 have copies in the other set; 3 is 1/4 from both 4s and 8 is 1/2 from both, ties, which
-    # count as the other set.
+    # 2 and 4 have copies in the other set; 3 is 1/4 from both 4s and 8 is 1/2 from both: ties count
+    # as the other set.
     assert nna["value"] == 0
     assert mmd["num_generated"] == mmd["num_real"] == 3
     assert "distance iou" in mmd["protocol"] and "3 reference of " in mmd["protocol"]
@@ -218,6 +218,9 @@ def test_features_that_tell_the_classes_are_worth_all(tmp_path, evaluate):
     assert result.code == 2 and "is told the class" in result.error
     result = evaluate(tmp_path / "run", ALLOWED, "--metrics=svm", root, "--data.split=train")
     assert result.code == 2 and "not trained on" in result.error
+    narrow = '--data.classes=["narrow"]'
+    result = evaluate(tmp_path / "run", ALLOWED, "--metrics=svm", root, narrow)
+    assert result.code == 2 and "svm: the shapes are of one class or none" in result.error
 
 
 def test_neither_shapes_nor_distances_are_made_again(tmp_path, evaluate, monkeypatch):
