@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from vidgen.adversarial.checkpoints import save_checkpoint
 from voxel.shape_game import ShapeGame
 
 SIZE = 16
-PATH = "tests.voxel.commands.known_shapes.KnownBoxes"
+ALLOWED = "--allow=tests.voxel.commands.known_shapes.KnownBoxes"
 
 
 def box(length, width=4, height=6):
@@ -71,3 +72,17 @@ def write_volumes(folder: Path, volumes):
     folder.mkdir(parents=True, exist_ok=True)
     for number, volume in enumerate(volumes):
         np.save(folder / f"{number}.npy", np.asarray(volume) >= 0.5)
+
+
+def furniture(folder: Path, train, test):
+    """The option for a folder of one class with a training and a test split."""
+    write_volumes(folder / "box/train", train)
+    write_volumes(folder / "box/test", test)
+    return f"--data.root={folder}"
+
+
+def scores(run: Path, *names):
+    """The last line of each metric; of a single one that line itself."""
+    folder = run / "metrics"
+    lines = [json.loads((folder / f"{n}.jsonl").read_text().splitlines()[-1]) for n in names]
+    return lines[0] if len(names) == 1 else lines

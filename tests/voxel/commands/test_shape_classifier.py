@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.voxel.commands.known_shapes import PATH, KnownBoxes, box, save_boxes, write_volumes
+from tests.voxel.commands.known_shapes import ALLOWED, KnownBoxes, box, save_boxes, write_volumes
 from vidgen.commands.running import run_command
 from vidgen.metrics.extractors.own import ClassifierConfig, OwnClassifier, save_classifier
 from vidgen.metrics.inception import inception_score
 from voxel.__main__ import main as voxel_main
 from voxel.commands.evaluate import main
-
-ALLOWED = f"--allow={PATH}"
 
 
 def save_untrained(path, classes=("narrow", "wide"), size=16):
