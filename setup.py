@@ -42,6 +42,7 @@ setup(
     ],
     extras_require={
         "hdf5": ["h5py"],
+        "faces": ["dlib-bin", "face-recognition-models"],
         "dev": [
             "beartype",
             "codespell",

@@ -42,6 +42,7 @@ class TrainedMoCoGAN(Game):
     motion_dim: int
     noise_dim: int
     video_discriminator: WindowDiscriminator
+    told_classes = False  # it guesses them
 
     def sample(
         self,
@@ -202,3 +203,13 @@ class TrainedMoCoGAN(Game):
         """
         with evaluation(self):
             return self.video_discriminator.window_scores(clips, self.example_shape[1])
+
+    def realness(
+        self,
+        clips: Float[Tensor, "batch channel time height width"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """The trained video discriminator's scores of clips in [-1, 1]: means over its windows."""
+        del labels
+        with evaluation(self):
+            return self.video_discriminator(clips).scores.float().mean(dim=(1, 2))

@@ -35,7 +35,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vidgen.adversarial.blocks import Initialization, initialize_, spectrally_normalized
@@ -44,7 +44,7 @@ from vidgen.adversarial.constraints import (
     clip_singular_values_,
     clip_weights_,
 )
-from vidgen.adversarial.game import Batch, Player, fixed_statistics
+from vidgen.adversarial.game import Batch, Player, evaluation, fixed_statistics
 from vidgen.adversarial.losses import LOSSES, LossName
 from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.discriminators import VideoDiscriminator
@@ -222,6 +222,15 @@ class TGAN(TrainedTGAN):
         with fixed_statistics(self.critic):
             score = self.critic(fake, labels)
         return {"adversarial": self.loss.generator(score)}
+
+    def realness(
+        self,
+        clips: Float[Tensor, "batch channel time height width"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """The trained critic's scores of clips in [-1, 1]; higher is more real."""
+        with evaluation(self):
+            return self.critic(clips, None if labels is None else self._one_hot(labels)).float()
 
     def _fakes(self, batch: Batch, labels: Tensor | None) -> Tensor:
         slow = self.randomness.uniform(len(batch), self.slow_dim)

@@ -46,7 +46,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from vidgen.adversarial.game import Batch, Player, fixed_statistics
+from vidgen.adversarial.game import Batch, Player, evaluation, fixed_statistics
 from vidgen.adversarial.losses import LOSSES
 from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.adversarial.penalties import Reduction, r1_penalty
@@ -222,6 +222,25 @@ class TGANv2(DenseSampling):
 
     def _combined(self, scores: list[Tensor]) -> Float[Tensor, " logits"]:
         return torch.cat(scores) if self.combine == "concat" else torch.stack(scores).sum(0)
+
+    def realness(
+        self,
+        clips: Float[Tensor, "batch channel time height width"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Sum of the trained discriminators' scores of clips in [-1, 1], made smaller for each.
+
+        Every level sees the first of the frames that it may keep; a discriminator of single frames
+        sees the first of those.
+        """
+        kept = self.subsampling.kept_frames([0] * len(self.subsampling.rates))
+        levels = sparse_levels(clips, [kept] * len(clips))[-len(self.discriminators) :]
+        judges = zip(self.discriminators, levels, strict=True)
+        with evaluation(self):
+            scores = [judge(level, labels).float() for judge, level in judges]
+            if self.frame_discriminator is not None:
+                scores.append(self.frame_discriminator(levels[-1][:, :, 0], labels).float())
+        return torch.stack(scores).sum(0)
 
     # §4.1, §4.4: a batch's fakes share their offsets, as in the code; real clips draw their own.
 

@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from vidgen.adversarial.game import Batch, Game, Player, evaluation, fixed_statistics
@@ -146,6 +146,16 @@ class StreamGame(Game):
         """Log-odds that clips are real: of two outputs, the first's lead over the second."""
         outputs = self.discriminator(clip).float()
         return outputs[:, 0] - outputs[:, 1] if outputs.shape[1] == 2 else outputs[:, 0]
+
+    def realness(
+        self,
+        clips: Float[Tensor, "batch channel time height width"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """The trained discriminator's log-odds that clips in [-1, 1] are real."""
+        del labels  # the game has no classes
+        with evaluation(self):
+            return self.logits(clips)
 
     def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
         """Fresh clips as training makes them, for the moments of averaged weights."""

@@ -9,7 +9,10 @@ import pytest
 from voxel import __main__ as program
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["render", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["generate", "--help"], ["render", "--help"], ["evaluate", "--help"]],
+)
 def test_help_answers_without_waiting_for_torch(arguments):
     script = (
         "import sys\n"
@@ -26,7 +29,8 @@ def test_help_answers_without_waiting_for_torch(arguments):
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    assert "usage: voxel" in result.stdout
+    program = "evaluate.py" if "evaluate" in arguments else "voxel"
+    assert f"usage: {program}" in result.stdout
 
 
 def test_help_names_every_command_and_every_command_has_a_module():

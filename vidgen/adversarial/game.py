@@ -94,6 +94,8 @@ class Game(Described, nn.Module, ABC):
         example_shape: Shape of one real example, without the batch.
         view_shape: Shape of the picture that comes with each example; `None` needs none.
         num_classes: Number of classes it is conditioned on; 0 is unconditional.
+        told_classes: Whether its discriminator is told the class of what it judges, where it has
+            classes.
         generating: Names of the submodules that make samples; a running average of their weights
             may be kept.
         randomness: Where latents come from while it trains.
@@ -102,6 +104,7 @@ class Game(Described, nn.Module, ABC):
     example_shape: tuple[int, ...]
     view_shape: tuple[int, ...] | None = None
     num_classes: int = 0
+    told_classes: bool = True
     generating: tuple[str, ...] = ("generator",)
 
     def __init__(self) -> None:

@@ -27,7 +27,14 @@ LossName = Literal["minimax", "non_saturating", "wasserstein", "least_squares", 
 
 
 class Loss(ABC):
-    """What a discriminator and a generator minimise, both in float32 at least."""
+    """What a discriminator and a generator minimise, both in float32 at least.
+
+    Attributes:
+        neutral: The logit that says neither real nor generated; `None` where only differences of
+            logits have a meaning.
+    """
+
+    neutral: float | None = 0.0
 
     def discriminator(
         self, real_logits: Float[Tensor, "real ..."], fake_logits: Float[Tensor, "fake ..."]
@@ -66,6 +73,8 @@ class NonSaturating(Minimax):
 class Wasserstein(Loss):
     """Earth mover's distance, up to the critic's Lipschitz constant, which must be bounded."""
 
+    neutral = None
+
     def _discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return fake_logits.mean() - real_logits.mean()
 
@@ -88,6 +97,11 @@ class LeastSquares(Loss):
     real_target: float = 1.0
     generator_target: float = 1.0
     scale: float = 0.5
+
+    @property
+    def neutral(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Halfway between both targets."""
+        return (self.fake_target + self.real_target) / 2
 
     def _discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         real = (real_logits - self.real_target).square().mean()

@@ -130,10 +130,18 @@ class RecordedClips(ClipSet):
 
     def clips(self, numbers: Sequence[int]) -> NumberedClips:
         """See `ClipSet`."""
-        samples = [self._sample(number) for number in numbers]
+        samples = self.samples(numbers)
         pixels = torch.from_numpy(np.stack([sample.clip for sample in samples]))
         labels = torch.tensor([sample.label for sample in samples])
-        return NumberedClips(pixels.to(self._device).float() / 127.5 - 1, labels)
+        return NumberedClips(self._in_range(pixels.to(self._device).float()), labels)
+
+    def samples(self, numbers: Sequence[int]) -> list[Sample]:
+        """What the data gives for these numbers, views too."""
+        return [self._sample(number) for number in numbers]
+
+    def _in_range(self, levels: Tensor) -> Tensor:
+        """Levels 0 to 255 in the range of the examples."""
+        return levels / 127.5 - 1
 
     def item(self, number: int) -> int:
         """Which video the clip of a number is from, if that can be read."""

@@ -56,10 +56,15 @@ class Columns:
     def __init__(self, folder: Path, count: int) -> None:
         self._folder, self.count = folder, count
 
+    @property
+    def key(self) -> str:
+        """Tells set and measure from any others."""
+        return self._folder.name
+
     def chunks(self) -> Iterator[Values]:
         """The values of each chunk, in order."""
         for numbers in chunk_numbers(self.count):
-            yield load_file(self._folder / _chunk_name(numbers))
+            yield load_file(self._folder / chunk_name(numbers))
 
     def all(self, name: str) -> np.ndarray:
         """One column, all rows."""
@@ -109,12 +114,12 @@ class ColumnStore:
             missing = [
                 measure
                 for measure in measures
-                if not _is_whole(folders[measure.key] / _chunk_name(numbers))
+                if not is_whole(folders[measure.key] / chunk_name(numbers))
             ]
             if missing:
                 made = clips.clips_in_parts(numbers, batch_size)
                 for measure in missing:
-                    _save(folders[measure.key] / _chunk_name(numbers), measured(measure, made))
+                    save_values(folders[measure.key] / chunk_name(numbers), measured(measure, made))
             progress(numbers[-1] + 1, count)
 
     def _folder(self, clips: ClipSet, measure: Measure) -> Path:
@@ -128,7 +133,8 @@ def chunk_numbers(count: int) -> list[range]:
     return [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
 
 
-def _chunk_name(numbers: range) -> str:
+def chunk_name(numbers: range) -> str:
+    """Name of the file of a chunk."""
     return f"{numbers[0]:09d}-{len(numbers):02d}.safetensors"
 
 
@@ -139,12 +145,17 @@ def measured(measure: Measure, made: NumberedClips) -> Values:
     return {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in values.items()}
 
 
-def _save(path: Path, values: Values) -> None:
+def save_values(path: Path, values: Values) -> None:
+    """Writes a chunk whole or not at all.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     with replacing(path) as unfinished:
         save_file(values, unfinished)
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
     """Whether a chunk is there; one that a failing disk has damaged is made again."""
     try:
         return bool(load_file(path))

@@ -5,12 +5,12 @@
     python evaluate.py --generated clips/ --data.root videos/ --metrics swd,change
     python evaluate.py --compare runs/tgan runs/mocogan --out report/
 
-What is computed of the clips is kept in the run's folder; stopped, the same command goes on.
+Runs of shapes have metrics and options of their own; `python evaluate.py RUN --help` lists those of
+the run's kind. What is computed is kept in the run's folder; stopped, the same command goes on.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -33,7 +33,7 @@ class EvaluateOptions:
     Args:
         metrics: Names, with commas between: is, intra_is, accuracy, mcs, fid, fvd, kvd, precision,
             recall, acd, change, unevenness, freeze, flicker, ms_ssim, psnr, ssim, swd, swd_motion,
-            neighbours.
+            neighbours, gam.
         generated: Folder of generated videos, to be judged in place of a run.
         samples: Clips of a repeat; the protocol's number by default, of a folder at most each once.
         repeats: How often other clips are drawn; the protocol's number by default.
@@ -42,9 +42,11 @@ class EvaluateOptions:
             r3d_18 or resnet18 (frame by frame), or a file made by `vidgen fit_classifier`.
         weights: File with its weights, or `download` for torchvision's own.
         mean: C3D: npz with the mean volume; a number a channel without it.
-        embedder: ACD on faces: TorchScript file of an identity network. It is a program, and run.
-        embedder_side: Height and width that it takes, in pixels.
+        embedder: ACD on faces: `dlib`, for which `pip install 'vidgen[faces]'` brings the network,
+            or the TorchScript file of an identity network. It is a program, and run.
+        embedder_side: Height and width that the file's network takes, in pixels.
         shape_threshold: ACD: pixels brighter than this, of 255, belong to the shape.
+        rival: GAM: folder of the training of another model, of clips of the same shape.
         checkpoint: Which one of the run: latest, best, best-METRIC, step-NUMBER, or all.
         frames: Frames of a clip; those of the training by default.
         every: Step from one frame that the network looks at to the next; 2 for VGAN's 32 frames.
@@ -68,6 +70,7 @@ class EvaluateOptions:
     embedder: Path | None = None
     embedder_side: int = 96
     shape_threshold: float = 25.0
+    rival: Path | None = None
     checkpoint: str = "latest"
     frames: int | None = None
     every: int = 1
@@ -157,10 +160,3 @@ def compare(runs: list[Path], out: Path | None, run: Path | None, arguments: Seq
     from vidgen.commands.comparison import compare_runs  # brings torch
 
     compare_runs(runs, out)
-
-
-def run_as_script() -> None:
-    """The whole of evaluate.py: errors as one line, exit codes as the shell expects."""
-    from vidgen.commands.running import run_command
-
-    sys.exit(run_command("evaluate.py", main, sys.argv[1:]))

@@ -17,8 +17,10 @@ from vidgen.adversarial.devices import make_fabric
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.commands.clip_sets import ClipSet, Draw, RecordedClips
 from vidgen.commands.columns import Columns, ColumnStore, Measure
+from vidgen.commands.duels import NAME as GAM
+from vidgen.commands.duels import Duels, without_duels
 from vidgen.commands.evaluate import EvaluateOptions
-from vidgen.commands.extraction import chosen_extractor
+from vidgen.commands.extraction import chosen_embedder, chosen_extractor, label_map
 from vidgen.commands.judging import Metric, Tools, chosen_metrics
 from vidgen.commands.neighbour_pictures import write_neighbours
 from vidgen.commands.outputs import say
@@ -26,8 +28,6 @@ from vidgen.commands.protocols import protocol_named
 from vidgen.commands.scores import Score, append_score, score_table
 from vidgen.commands.subjects import Subject, real_source, subject_of_folder, subjects_of_run
 from vidgen.errors import UserError
-from vidgen.metrics.extractors.identity import FrameEmbedder
-from vidgen.metrics.extractors.own import OwnClassifier
 
 # One process may find its whole share in the cache while another has hours to go.
 _PATIENCE = timedelta(days=7)
@@ -35,7 +35,10 @@ _PATIENCE = timedelta(days=7)
 
 def run_evaluation(run: Path | None, data: dict[str, Any], options: EvaluateOptions) -> None:
     """The whole command; see `vidgen.commands.evaluate.evaluate`."""
-    metrics = chosen_metrics(options.metrics)
+    others, with_rival = without_duels(options.metrics)
+    if (options.rival is not None) and not with_rival:
+        raise UserError(f"--rival {options.rival} is for --metrics {GAM}")
+    metrics = chosen_metrics(others) if others else []
     fabric = make_fabric(TrainingSettings(accelerator=options.accelerator), _PATIENCE)
     tools = _tools(metrics, options, fabric)
     folder = options.generated
@@ -50,9 +53,13 @@ def run_evaluation(run: Path | None, data: dict[str, Any], options: EvaluateOpti
     else:
         raise ValueError("nothing to judge")
     scores: list[Score] = []
-    for subject in subjects:
+    for subject in subjects if metrics else ():
         judge = Judge(subject, data, metrics, tools, options, fabric, out)
         scores += judge.scores()
+    if with_rival:
+        if run is None:
+            raise UserError(f"{GAM} sets a run against another: give RUN in place of --generated")
+        scores += Duels(run, data, options, fabric, out).scores()
     if fabric.is_global_zero:
         say(score_table(scores))
         say(f"written to {out}")
@@ -63,8 +70,8 @@ def _tools(metrics: Sequence[Metric], options: EvaluateOptions, fabric: Fabric) 
     extractor = embedder = None
     if any(metric.extractor for metric in metrics):
         extractor = chosen_extractor(options, protocol).to(fabric.device)
-    if options.embedder is not None:
-        embedder = FrameEmbedder(options.embedder, options.embedder_side).to(fabric.device)
+    if options.embedder is not None and any(metric.name == "acd" for metric in metrics):
+        embedder = chosen_embedder(options).to(fabric.device)
     return Tools(protocol, extractor, embedder, options.shape_threshold, options.batch_size)
 
 
@@ -106,7 +113,9 @@ class Judge:
     ) -> None:
         self._subject, self._options, self._fabric, self._out = subject, options, fabric, out
         asked = any(metric.draw == "balanced" for metric in metrics)
-        self._tools = replace(tools, label_map=_label_map(subject, tools) if asked else None)
+        self._tools = replace(
+            tools, label_map=label_map(subject.classes, tools.extractor) if asked else None
+        )
         if asked and not subject.num_classes:
             raise UserError(
                 f"{subject.name} makes clips without classes; leave mcs, accuracy and intra_is out"
@@ -240,21 +249,3 @@ class Judge:
         if self._options.truncation != 1:
             parts.append(f"truncation {self._options.truncation:g}")
         return "; ".join(parts)
-
-
-def _label_map(subject: Subject, tools: Tools) -> list[int] | None:
-    """The classifier's number for each class of the subject, by their names.
-
-    Raises:
-        UserError: It does not know one of them.
-    """
-    if not isinstance(tools.extractor, OwnClassifier) or not subject.classes:
-        return None
-    known = tools.extractor.config.classes
-    unknown = [name for name in subject.classes if name not in known]
-    if unknown:
-        raise UserError(
-            f"the classifier {tools.extractor.name} does not know the class {unknown[0]!r}; it "
-            f"knows {', '.join(known)}"
-        )
-    return [known.index(name) for name in subject.classes]

@@ -1,7 +1,8 @@
-"""The network that the command line asks for."""
+"""The network that the command line asks for, and its names for classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vidgen.commands.evaluate import EvaluateOptions
@@ -9,7 +10,9 @@ from vidgen.commands.protocols import Protocol
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import Extractor
 from vidgen.metrics.extractors.c3d import C3DExtractor
+from vidgen.metrics.extractors.dlib_faces import DlibFaces
 from vidgen.metrics.extractors.i3d import I3DExtractor
+from vidgen.metrics.extractors.identity import Embedder, FrameEmbedder
 from vidgen.metrics.extractors.own import OwnClassifier
 from vidgen.metrics.extractors.torchvision_models import (
     IMAGE_MODELS,
@@ -17,6 +20,8 @@ from vidgen.metrics.extractors.torchvision_models import (
     FrameModel,
     VideoModel,
 )
+
+DLIB = Path("dlib")
 
 
 def chosen_extractor(options: EvaluateOptions, protocol: Protocol) -> Extractor:
@@ -46,3 +51,32 @@ def chosen_extractor(options: EvaluateOptions, protocol: Protocol) -> Extractor:
     raise UserError(
         f"--extractor {name}: give {known}, or a .safetensors file of `vidgen fit_classifier`"
     )
+
+
+def chosen_embedder(options: EvaluateOptions) -> Embedder:
+    """The network that tells faces.
+
+    Raises:
+        UserError: Its file or packages are missing.
+    """
+    if options.embedder == DLIB:
+        return DlibFaces()
+    return FrameEmbedder(options.embedder, options.embedder_side)
+
+
+def label_map(classes: Sequence[str], extractor: Extractor | None) -> list[int] | None:
+    """A classifier's number for each class of a model, by their names; `None` is the same numbers.
+
+    Raises:
+        UserError: It does not know one of them.
+    """
+    if not isinstance(extractor, OwnClassifier) or not classes:
+        return None
+    known = extractor.config.classes
+    unknown = [name for name in classes if name not in known]
+    if unknown:
+        raise UserError(
+            f"the classifier {extractor.name} does not know the class {unknown[0]!r}; it knows "
+            f"{', '.join(known)}"
+        )
+    return [known.index(name) for name in classes]

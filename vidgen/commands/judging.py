@@ -16,7 +16,7 @@ from vidgen.commands.columns import Columns, Measure
 from vidgen.commands.protocols import Protocol
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import Extractor
-from vidgen.metrics.extractors.identity import FrameEmbedder
+from vidgen.metrics.extractors.identity import Embedder
 from vidgen.metrics.frechet import Moments, frechet_distance
 from vidgen.metrics.inception import InceptionScore, accuracy, intra_class_score
 from vidgen.metrics.kernel import kernel_distance
@@ -42,7 +42,7 @@ class Tools:
 
     protocol: Protocol
     extractor: Extractor | None = None
-    embedder: FrameEmbedder | None = None
+    embedder: Embedder | None = None
     shape_threshold: float = 25.0
     batch_size: int = 16
     label_map: Sequence[int] | None = None

@@ -9,7 +9,7 @@ from vidgen.commands.clip_sets import NumberedClips
 from vidgen.errors import UserError
 from vidgen.metrics.content import average_content_distance, shape_colors
 from vidgen.metrics.extractors.base import Extractor
-from vidgen.metrics.extractors.identity import FrameEmbedder
+from vidgen.metrics.extractors.identity import Embedder
 from vidgen.metrics.motion import flicker_rate, frame_differences, freeze_rate
 from vidgen.metrics.neighbours import thumbnails
 from vidgen.metrics.similarity import ms_ssim_per_frame, psnr_per_frame, ssim_per_frame
@@ -26,7 +26,7 @@ class Content:
         embedder: Gives a vector a frame in place of the color.
     """
 
-    def __init__(self, threshold: float, embedder: FrameEmbedder | None = None) -> None:
+    def __init__(self, threshold: float, embedder: Embedder | None = None) -> None:
         self._threshold, self._embedder = threshold, embedder
         self.key = f"acd by shape color above {threshold:g}"
         if embedder is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -61,8 +61,8 @@ class Score:
 
         NaN where a value is not finite: the PSNR of equal frames is infinite.
         """
-        if not all(isfinite(value) for value in self.values):
-            return nan
+        if len(self.values) > 1 and not all(math.isfinite(value) for value in self.values):
+            return math.nan
         return pstdev(self.values) if len(self.values) > 1 else 0.0
 
 
@@ -85,14 +85,19 @@ def append_score(folder: Path, name: str, score: Score) -> Path:
     return path
 
 
-def score_table(scores: Sequence[Score]) -> str:
-    """A row a score: mean ± standard deviation over the repeats, and under what conditions."""
+def score_table(scores: Sequence[Score], noun: str = "clips") -> str:
+    """A row a score: mean ± standard deviation over the repeats, and under what conditions.
+
+    Args:
+        scores: In the order of the rows.
+        noun: What was judged.
+    """
     table = Table(title="mean ± standard deviation over repeats")
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("better")
-    table.add_column("real clips", justify="right")
-    table.add_column("clips", justify="right")
+    table.add_column(f"real {noun}", justify="right")
+    table.add_column(noun, justify="right")
     table.add_column("checkpoint")
     for score in scores:
         repeats = len(score.values)

@@ -11,7 +11,10 @@ POINTS = 2048
 
 
 def surface_points(
-    mesh: trimesh.Trimesh, count: int = POINTS, seed: int = 0
+    mesh: trimesh.Trimesh,
+    count: int = POINTS,
+    seed: int = 0,
+    frame: Float[np.ndarray, "2 3"] | None = None,
 ) -> Float[np.ndarray, "{count} 3"]:
     """Points uniform over a surface, of the mesh centred and scaled to a longest side of 1.
 
@@ -19,9 +22,11 @@ def surface_points(
         mesh: With at least one face.
         count: Number of points.
         seed: Of the drawing.
+        frame: Lowest and highest corner of what is centred and scaled in the mesh's place, a truth
+            that it must not be moved away from; `None` is the mesh itself.
     """
     points = np.asarray(trimesh.sample.sample_surface(mesh, count, seed=seed)[0])
-    low, high = mesh.bounds
+    low, high = mesh.bounds if frame is None else frame
     return (points - (low + high) / 2) / np.max(high - low)
 
 

@@ -201,7 +201,15 @@ def test_two_processes_share_the_chunks_and_see_the_same(tmp_path, tiny_game, mo
 @pytest.mark.slow
 def test_torchrun_gives_what_one_process_gives(tmp_path):
     save_run(tmp_path / "run")
-    options = ["--metrics=acd,change", "--samples=70", "--accelerator=cpu"]
+    save_small_classifier(tmp_path / "small.safetensors")
+    shaded_films(tmp_path / "films", 4)
+    options = [
+        "--metrics=acd,change,is,fid,kvd",
+        "--samples=70",
+        "--accelerator=cpu",
+        f"--extractor={tmp_path / 'small.safetensors'}",
+        f"--data.root={tmp_path / 'films'}",
+    ]
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     for start, out in (([], "one"), (launcher, "two")):
         command = [*start, "evaluate.py", str(tmp_path / "run"), *options]
@@ -216,7 +224,7 @@ def test_torchrun_gives_what_one_process_gives(tmp_path):
         )
         assert finished.returncode == 0, finished.stderr[-2000:]
         assert finished.stdout.count("written to") == 1
-    for name in ("acd", "change"):
+    for name in ("acd", "change", "is", "fid", "kvd"):
         one, two = (last_line(tmp_path / out, name)["value"] for out in ("one", "two"))
         assert one == two
 

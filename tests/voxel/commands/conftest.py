@@ -9,7 +9,9 @@ from torch import nn
 
 from vidgen.adversarial.checkpoints import LoadedGame
 from vidgen.adversarial.game import Game
+from vidgen.commands.running import run_command
 from voxel.__main__ import main
+from voxel.commands.evaluate import main as evaluate_shapes
 
 SIZE = 16
 
@@ -115,3 +117,17 @@ def film():
         return np.stack(frames).astype(int), rate
 
     return read
+
+
+@pytest.fixture
+def evaluate(capsys):
+    """Runs evaluate.py on a run of shapes: exit code, text of stdout and stderr."""
+
+    def run(*arguments):
+        code = run_command(
+            "evaluate.py", evaluate_shapes, [str(argument) for argument in arguments]
+        )
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=code, out=out, error=err)
+
+    return run

@@ -6,6 +6,7 @@ does not say how faces are found and aligned; here the whole frame is resized.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,27 @@ _ORIGIN = (
 )
 
 
-class FrameEmbedder(nn.Module):
+class Embedder(nn.Module, ABC):
+    """A fixed network that gives a vector a frame.
+
+    Attributes:
+        name: What its scores carry.
+        protocol: Its preprocessing in words.
+        sha256: Of its weights.
+    """
+
+    name: str
+    protocol: str
+    sha256: str
+
+    @abstractmethod
+    def forward(
+        self, clips: Float[Tensor, "batch channel time height width"]
+    ) -> Float[Tensor, "batch time feature"]:
+        """A vector for each frame of clips in [-1, 1]."""
+
+
+class FrameEmbedder(Embedder):
     """Vectors of frames by a TorchScript network.
 
     Args:
@@ -46,7 +67,7 @@ class FrameEmbedder(nn.Module):
     def forward(
         self, clips: Float[Tensor, "batch channel time height width"]
     ) -> Float[Tensor, "batch time feature"]:
-        """A vector for each frame of clips in [-1, 1]."""
+        """See `Embedder`."""
         frames = resized(in_color(clips), (self._side, self._side), "bilinear", corners=False)
         rows = self.network((frames.transpose(1, 2).flatten(0, 1) + 1) / 2)
         return rows.unflatten(0, (len(clips), -1))
