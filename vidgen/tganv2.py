@@ -75,6 +75,8 @@ class TGANv2(DenseSampling):
         latent_dim: Size of the latent, uniform over [-1, 1].
         trajectory: A differential equation in the ConvLSTM's place, by its short name or in full;
             `None` is the ConvLSTM.
+        forget_bias: Of the ConvLSTM's forget gates at the start; 0 as published, where later frames
+            hardly know of the latent at first. 3 keeps it, for short runs.
         widths: Channels of the trajectory's maps and after each of the six up-sampling blocks.
         discriminator_width: Channels of a discriminator's first block; doubled by each of five.
         rates: Of the frames at level 1, 2 and 3 every so many-th goes on to the next; 1 is all.
@@ -82,6 +84,9 @@ class TGANv2(DenseSampling):
             highest level's "clip", or that and one for a random frame of it ("clip_and_frame").
         combine: Levels are judged each by itself and averaged ("concat"), or by the sum of their
             scores ("sum").
+        batch_spread: Show discriminators how much the clips of a batch differ; not the paper's, it
+            keeps small batches from making one clip again and again. R1's gradients are then of all
+            scores of the batch by each clip.
         singleton_pool: Discriminators pad an axis of size 1, or leave it alone ("skip").
         skip_equal_shortcut: No convolution in the shortcut of a block that keeps the channels.
         r1_weight: Factor λ of the discriminators' squared gradients on real clips; 0 is off.
@@ -101,11 +106,13 @@ class TGANv2(DenseSampling):
         num_classes: int = 0,
         latent_dim: int = 256,
         trajectory: EquationName | DifferentialSettings | None = None,
+        forget_bias: float = 0.0,
         widths: Sequence[int] = (1024, 512, 256, 128, 64, 32, 32),
         discriminator_width: int = 64,
         rates: Sequence[int] = (2, 2, 2),
         discriminators: Literal["levels", "clip", "clip_and_frame"] = "levels",
         combine: Literal["concat", "sum"] = "concat",
+        batch_spread: bool = False,
         singleton_pool: SingletonPool = "pad",
         skip_equal_shortcut: bool = False,
         r1_weight: float = 0.5,
@@ -128,14 +135,14 @@ class TGANv2(DenseSampling):
 
         every_level = discriminators == "levels"
         self.generator = VideoGenerator(
-            self._trajectory(trajectory, widths[0], frame_size // SMALLEST),
+            self._trajectory(trajectory, widths[0], frame_size // SMALLEST, forget_bias),
             widths,
             channels,
             num_classes,
             every_level,
             skip_equal_shortcut,
         )
-        judge = (channels, discriminator_width, num_classes, singleton_pool)
+        judge = (channels, discriminator_width, num_classes, singleton_pool, batch_spread)
         self.discriminators = nn.ModuleList(
             ResidualDiscriminator(3, *judge) for _ in range(4 if every_level else 1)
         )
@@ -145,11 +152,17 @@ class TGANv2(DenseSampling):
         self.register_buffer("label_counts", torch.zeros(max(num_classes, 1)))
 
     def _trajectory(
-        self, equation: EquationName | DifferentialSettings | None, channels: int, size: int
+        self,
+        equation: EquationName | DifferentialSettings | None,
+        channels: int,
+        size: int,
+        forget_bias: float,
     ) -> ConvLSTM | DifferentialTrajectory:
         latent_dim = self.latent_dim + self.num_classes
         if equation is None:
-            return ConvLSTM(latent_dim, channels, size)
+            return ConvLSTM(latent_dim, channels, size, forget_bias)
+        if forget_bias:
+            raise ValueError("forget_bias is the ConvLSTM's; leave it out with a trajectory")
         shape, num_frames = (channels, size, size), self.example_shape[1]
         return named_equation(equation).build(EQUATION, latent_dim, shape, num_frames)
 

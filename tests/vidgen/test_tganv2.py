@@ -93,6 +93,7 @@ def test_the_learning_rate_falls_to_nothing_in_a_line():
         ({"widths": (4, 4)}, "give 7"),
         ({"rates": (2, 2)}, "give 3"),
         ({"rates": (3, 1, 1)}, "every 3. of 8 frames"),
+        ({"forget_bias": 1.0, "trajectory": "ode1"}, "forget_bias is the ConvLSTM's"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(options, reason):
@@ -106,6 +107,17 @@ def test_a_checkpoints_description_builds_the_same_game():
     assert again.describe() == game.describe()
     assert again.subsampling == game.subsampling
     again.load_state_dict(game.state_dict())
+
+
+def test_forget_gates_start_where_told_and_judges_show_spreads_only_if_told():
+    plain, kept = make_game(), make_game(forget_bias=2.5, batch_spread=True)
+    for game, bias, spread in ((plain, 0.0, 0), (kept, 2.5, 1)):
+        assert (
+            game.generator.trajectory.from_input.bias.tolist() == [0.0] * 4 + [bias] * 4 + [0.0] * 8
+        )
+        assert [len(judge.state_dict()) for judge in game.discriminators] == [32] * 4
+        last = [dict(judge.named_modules()) for judge in game.discriminators]
+        assert all(("blocks.3.1" in names) == bool(spread) for names in last)
 
 
 # What the judges see.
