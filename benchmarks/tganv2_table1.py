@@ -107,10 +107,10 @@ def counted(run: Callable[[], object], tally: Tally) -> tuple[float, float]:
 def generator_row(rates: tuple[int, ...]) -> tuple[float, float]:
     generator = VideoGenerator(ConvLSTM(), WIDTHS)
     subsampling = FrameSubsampling(FRAMES, rates)
-    kept = subsampling.slices([0, 0, 0])
+    layers = subsampling.layers([0, 0, 0])
     latent, maps = torch.empty(1, 256), torch.empty(1, FRAMES, 1024, 3, 3)
     path = counted(lambda: generator.unroll(latent, range(FRAMES)), Tally(additions=False))
-    drawn = counted(lambda: generator.draw(maps, None, kept), Tally())
+    drawn = counted(lambda: generator.draw(maps, None, layers), Tally())
     # Spared per frame is one convolution, of the zero input, or of the first zero state.
     gates = FRAMES * (4 * 1024) * (3 * 3)
     # Spared too are copies of the kept frames: here they are views.

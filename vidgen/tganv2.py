@@ -80,6 +80,7 @@ class TGANv2(DenseSampling):
         widths: Channels of the trajectory's maps and after each of the six up-sampling blocks.
         discriminator_width: Channels of a discriminator's first block; doubled by each of five.
         rates: Of the frames at level 1, 2 and 3 every so many-th goes on to the next; 1 is all.
+        subsampling: Of so many frames "pick" one, the first at random, or take their "average".
         discriminators: One for each of the four "levels"; or the article's baselines, one for the
             highest level's "clip", or that and one for a random frame of it ("clip_and_frame").
         combine: Levels are judged each by itself and averaged ("concat"), or by the sum of their
@@ -110,6 +111,7 @@ class TGANv2(DenseSampling):
         widths: Sequence[int] = (1024, 512, 256, 128, 64, 32, 32),
         discriminator_width: int = 64,
         rates: Sequence[int] = (2, 2, 2),
+        subsampling: Literal["pick", "average"] = "pick",
         discriminators: Literal["levels", "clip", "clip_and_frame"] = "levels",
         combine: Literal["concat", "sum"] = "concat",
         batch_spread: bool = False,
@@ -125,7 +127,7 @@ class TGANv2(DenseSampling):
         _check_shape(frame_size, widths, rates)
         self.example_shape = (channels, num_frames, frame_size, frame_size)
         self.num_classes, self.latent_dim = num_classes, latent_dim
-        self.subsampling = FrameSubsampling(num_frames, tuple(rates))
+        self.subsampling = FrameSubsampling(num_frames, tuple(rates), subsampling == "average")
         self.combine, self.order = combine, order
         self.r1_weight: float = r1_weight
         self.r1_reduction: Reduction = r1_reduction
@@ -242,8 +244,8 @@ class TGANv2(DenseSampling):
         latent = self.randomness.uniform(count, self.latent_dim).to(self.device)
         paths = self.generator.draw_paths(self.randomness, count)
         offsets = [self.randomness.shared_index(n) for n in self.subsampling.num_offsets]
-        kept = self.subsampling.slices(offsets)
-        return self.generator(latent, self.example_shape[1], labels, kept, paths)
+        layers = self.subsampling.layers(offsets)
+        return self.generator(latent, self.example_shape[1], labels, layers, paths)
 
     def fakes(self, count: int) -> Float[Tensor, "count channel _ height width"]:
         """Fresh sparse clips as training makes them, for the moments of averaged weights."""
@@ -252,8 +254,8 @@ class TGANv2(DenseSampling):
     def _real_levels(self, batch: Batch) -> list[Tensor]:
         count, choices = len(batch), self.subsampling.num_offsets
         offsets = [self.randomness.choice(count, torch.ones(n)).tolist() for n in choices]
-        kept = [self.subsampling.kept_frames(own) for own in zip(*offsets, strict=True)]
-        return sparse_levels(batch.real, kept)[-len(self.discriminators) :]
+        layers = [self.subsampling.layers(own) for own in zip(*offsets, strict=True)]
+        return sparse_levels(batch.real, layers)[-len(self.discriminators) :]
 
     def _labels(self, batch: Batch) -> Int[Tensor, " batch"] | None:
         if not self.num_classes:

@@ -156,6 +156,16 @@ def test_real_clips_draw_their_own_offsets_and_every_frame_is_met():
     assert set(met.tolist()) == set(range(8))
 
 
+@pytest.mark.parametrize("subsampling", ["pick", "average"])
+def test_fakes_and_reals_have_equal_shapes_at_every_level(subsampling):
+    game, batch = make_game(subsampling=subsampling, rates=(4, 2, 1)), make_batch()
+    fakes, reals = game._fakes(3, None), game._real_levels(batch)
+    assert [tuple(clip.shape[1:3]) for clip in reals] == [(3, 8), (3, 2), (3, 1), (3, 1)]
+    assert [clip.shape for clip in fakes] == [clip.shape for clip in reals]
+    is_mean = torch.allclose(reals[3], batch.real.mean(2, keepdim=True), atol=1e-6)
+    assert is_mean == (subsampling == "average")
+
+
 def test_fakes_of_a_batch_share_their_offsets_and_draw_new_ones_each_time():
     game, drawn = make_game(), []
     game.generator.forward = lambda latent, frames, labels, kept, paths: drawn.append(kept) or []
