@@ -13,7 +13,8 @@ ratios there. What the implementation spares but the article counts is added: co
 ConvLSTM's zero inputs and zero first state, copies of the frames that are kept.
 
 Measured: a training step of both players, R1 included, each case in a process of its own. A CPU's
-memory is the peak of the process over what it held before the steps.
+memory is the peak of the process over what it held before the steps, its time that of the process,
+which other work on the machine does not change.
 """
 
 from __future__ import annotations
@@ -184,10 +185,11 @@ def measured_case(options: argparse.Namespace) -> dict[str, float]:
     rules = [player.optimizer.build(player.parameters()) for player in players]
     real = torch.rand(options.batch, *game.example_shape, device=options.device) * 2 - 1
     cuda = options.device.startswith("cuda")
+    clock = time.perf_counter if cuda else time.process_time
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = []
     for number in range(1 + options.steps):
-        began = time.perf_counter()
+        began = clock()
         game.randomness = type(game.randomness)(number)
         batch = Batch(real.clone(), torch.full((len(real),), -1))
         for player, rule in zip(players, rules, strict=True):
@@ -201,7 +203,7 @@ def measured_case(options: argparse.Namespace) -> dict[str, float]:
             rule.step()
         if cuda:
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(clock() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
     if cuda:
         peak = torch.cuda.max_memory_allocated() / 2**20

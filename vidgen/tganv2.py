@@ -33,6 +33,8 @@ Where this differs from the paper
     - In several processes each BatchNorm sees its own process's share of the batch; the code joins
       the shares.
     - In mixed precision the real clips are judged in float32 while R1 is on.
+    - Off unless asked for, not the article's: `batch_spread`, and `forget_bias`, without which the
+      ConvLSTM at first halves from frame to frame what it knows of the latent.
 Written from the paper; no code was taken from the authors' repository (MIT).
 """
 
