@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidgen.adversarial.blocks import glorot_
+from vidgen.adversarial.blocks import BatchSpread, glorot_
 
 SingletonPool = Literal["pad", "skip"]
 
@@ -32,6 +32,7 @@ class ResidualDiscriminator(nn.Module):
         num_classes: Classes; a class's projection joins the score. 0 is unconditional.
         singleton_pool: An axis that has shrunk to 1 is padded to 3 by the next pooling, as in the
             authors' code, or left alone, as in the article, which is cheaper.
+        batch_spread: Show the last block how much the samples of the batch differ.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ResidualDiscriminator(nn.Module):
         width: int = 64,
         num_classes: int = 0,
         singleton_pool: SingletonPool = "pad",
+        batch_spread: bool = False,
     ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(5)]
@@ -49,6 +51,9 @@ class ResidualDiscriminator(nn.Module):
             DownBlock(dimensions, before, after, singleton_pool)
             for before, after in pairwise(widths)
         )
+        if batch_spread:
+            last = DownBlock(dimensions, widths[-2] + 1, widths[-1], singleton_pool)
+            self.blocks[-1] = nn.Sequential(BatchSpread(), last)
         self.score = glorot_(nn.Linear(widths[-1], 1))
         self.classes = glorot_(nn.Embedding(num_classes, widths[-1])) if num_classes else None
 

@@ -20,6 +20,28 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
+class SubsamplingLayer:
+    """Frames → one of every `step`: number start, start + step, …, or the mean of each `step`.
+
+    Args:
+        step: How many frames become one.
+        start: The first that is picked.
+        average: Take means instead; of fewer frames than `step`, the mean of all.
+    """
+
+    step: int
+    start: int = 0
+    average: bool = False
+
+    def __call__(self, frames: Tensor, axis: int) -> Tensor:
+        """What is left of the frames along an axis; picked ones are a view."""
+        if self.average:
+            group = min(self.step, frames.shape[axis])
+            return frames.unflatten(axis, (-1, group)).mean(axis + 1)
+        return frames[(slice(None),) * axis + (slice(self.start, None, self.step),)]
+
+
+@dataclass(frozen=True)
 class FrameSubsampling:
     """Between each level and the next, keeps frames b, b + s, b + 2s, … of those that are left.
 
@@ -30,10 +52,12 @@ class FrameSubsampling:
     Args:
         num_frames: Frames at the lowest level.
         rates: Step s of each layer, lowest first; 1 keeps every frame.
+        average: Layers take the mean of s frames in a row instead; then there are no offsets.
     """
 
     num_frames: int
     rates: tuple[int, ...]
+    average: bool = False
 
     def __post_init__(self) -> None:
         for before, rate in zip(self.lengths, self.rates, strict=False):
@@ -56,40 +80,31 @@ class FrameSubsampling:
     @property
     def num_offsets(self) -> list[int]:
         """How many offsets each layer has, from 0 on."""
-        return [
-            min(rate, before) for rate, before in zip(self.rates, self.lengths[:-1], strict=True)
-        ]
+        steps = zip(self.rates, self.lengths[:-1], strict=True)
+        return [1 if self.average else min(step) for step in steps]
 
-    def slices(self, offsets: Sequence[int]) -> list[slice]:
-        """What each layer keeps of the frames that reach it."""
-        return [slice(offset, None, rate) for rate, offset in zip(self.rates, offsets, strict=True)]
-
-    def kept_frames(self, offsets: Sequence[int]) -> list[range]:
-        """The numbers of the frames that are left at each level, by each layer's offset."""
-        kept = [range(self.num_frames)]
-        for layer in self.slices(offsets):
-            kept.append(kept[-1][layer])
-        return kept
+    def layers(self, offsets: Sequence[int]) -> list[SubsamplingLayer]:
+        """The layers with these offsets, lowest first."""
+        pairs = zip(self.rates, offsets, strict=True)
+        return [SubsamplingLayer(rate, offset, self.average) for rate, offset in pairs]
 
 
 def sparse_levels(
     clips: Float[Tensor, "batch channel time height width"],
-    kept: Sequence[Sequence[range]],
+    layers: Sequence[Sequence[SubsamplingLayer]],
 ) -> list[Float[Tensor, "batch channel _ _ _"]]:
     """Real clips at every level: each its own frames, averaged over squares of 8, 4, 2, 1 pixels.
 
     Args:
         clips: All frames at the highest resolution.
-        kept: Of each clip, the frames at each level.
+        layers: Of each clip, what thins it out from level to level.
     """
-    levels = []
-    for level, ranges in enumerate(zip(*kept, strict=True)):
-        square = 2 ** (len(kept[0]) - 1 - level)
-        pooled = [
-            functional.avg_pool3d(
-                clip[:, frames.start : frames.stop : frames.step], (1, square, square)
-            )
-            for clip, frames in zip(clips, ranges, strict=True)
-        ]
+    frames, levels = list(clips), []  # each (C, T, H, W)
+    num_layers = len(layers[0])
+    for level in range(num_layers + 1):
+        if level:
+            frames = [own[level - 1](clip, 1) for own, clip in zip(layers, frames, strict=True)]
+        square = 2 ** (num_layers - level)
+        pooled = [functional.avg_pool3d(clip, (1, square, square)) for clip in frames]
         levels.append(torch.stack(pooled))
     return levels

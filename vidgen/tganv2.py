@@ -33,6 +33,8 @@ Where this differs from the paper
     - In several processes each BatchNorm sees its own process's share of the batch; the code joins
       the shares.
     - In mixed precision the real clips are judged in float32 while R1 is on.
+    - Off unless asked for, not the article's: `batch_spread`, and `forget_bias`, without which the
+      ConvLSTM at first halves from frame to frame what it knows of the latent.
 Written from the paper; no code was taken from the authors' repository (MIT).
 """
 
@@ -75,13 +77,19 @@ class TGANv2(DenseSampling):
         latent_dim: Size of the latent, uniform over [-1, 1].
         trajectory: A differential equation in the ConvLSTM's place, by its short name or in full;
             `None` is the ConvLSTM.
+        forget_bias: Of the ConvLSTM's forget gates at the start; 0 as published, where later frames
+            hardly know of the latent at first. 3 keeps it, for short runs.
         widths: Channels of the trajectory's maps and after each of the six up-sampling blocks.
         discriminator_width: Channels of a discriminator's first block; doubled by each of five.
         rates: Of the frames at level 1, 2 and 3 every so many-th goes on to the next; 1 is all.
+        subsampling: Of so many frames "pick" one, the first at random, or take their "average".
         discriminators: One for each of the four "levels"; or the article's baselines, one for the
             highest level's "clip", or that and one for a random frame of it ("clip_and_frame").
         combine: Levels are judged each by itself and averaged ("concat"), or by the sum of their
             scores ("sum").
+        batch_spread: Show discriminators how much the clips of a batch differ; not the paper's, it
+            keeps small batches from making one clip again and again. R1's gradients are then of all
+            scores of the batch by each clip.
         singleton_pool: Discriminators pad an axis of size 1, or leave it alone ("skip").
         skip_equal_shortcut: No convolution in the shortcut of a block that keeps the channels.
         r1_weight: Factor λ of the discriminators' squared gradients on real clips; 0 is off.
@@ -101,11 +109,14 @@ class TGANv2(DenseSampling):
         num_classes: int = 0,
         latent_dim: int = 256,
         trajectory: EquationName | DifferentialSettings | None = None,
+        forget_bias: float = 0.0,
         widths: Sequence[int] = (1024, 512, 256, 128, 64, 32, 32),
         discriminator_width: int = 64,
         rates: Sequence[int] = (2, 2, 2),
+        subsampling: Literal["pick", "average"] = "pick",
         discriminators: Literal["levels", "clip", "clip_and_frame"] = "levels",
         combine: Literal["concat", "sum"] = "concat",
+        batch_spread: bool = False,
         singleton_pool: SingletonPool = "pad",
         skip_equal_shortcut: bool = False,
         r1_weight: float = 0.5,
@@ -118,7 +129,7 @@ class TGANv2(DenseSampling):
         _check_shape(frame_size, widths, rates)
         self.example_shape = (channels, num_frames, frame_size, frame_size)
         self.num_classes, self.latent_dim = num_classes, latent_dim
-        self.subsampling = FrameSubsampling(num_frames, tuple(rates))
+        self.subsampling = FrameSubsampling(num_frames, tuple(rates), subsampling == "average")
         self.combine, self.order = combine, order
         self.r1_weight: float = r1_weight
         self.r1_reduction: Reduction = r1_reduction
@@ -128,14 +139,14 @@ class TGANv2(DenseSampling):
 
         every_level = discriminators == "levels"
         self.generator = VideoGenerator(
-            self._trajectory(trajectory, widths[0], frame_size // SMALLEST),
+            self._trajectory(trajectory, widths[0], frame_size // SMALLEST, forget_bias),
             widths,
             channels,
             num_classes,
             every_level,
             skip_equal_shortcut,
         )
-        judge = (channels, discriminator_width, num_classes, singleton_pool)
+        judge = (channels, discriminator_width, num_classes, singleton_pool, batch_spread)
         self.discriminators = nn.ModuleList(
             ResidualDiscriminator(3, *judge) for _ in range(4 if every_level else 1)
         )
@@ -145,11 +156,17 @@ class TGANv2(DenseSampling):
         self.register_buffer("label_counts", torch.zeros(max(num_classes, 1)))
 
     def _trajectory(
-        self, equation: EquationName | DifferentialSettings | None, channels: int, size: int
+        self,
+        equation: EquationName | DifferentialSettings | None,
+        channels: int,
+        size: int,
+        forget_bias: float,
     ) -> ConvLSTM | DifferentialTrajectory:
         latent_dim = self.latent_dim + self.num_classes
         if equation is None:
-            return ConvLSTM(latent_dim, channels, size)
+            return ConvLSTM(latent_dim, channels, size, forget_bias)
+        if forget_bias:
+            raise ValueError("forget_bias is the ConvLSTM's; leave it out with a trajectory")
         shape, num_frames = (channels, size, size), self.example_shape[1]
         return named_equation(equation).build(EQUATION, latent_dim, shape, num_frames)
 
@@ -248,8 +265,8 @@ class TGANv2(DenseSampling):
         latent = self.randomness.uniform(count, self.latent_dim).to(self.device)
         paths = self.generator.draw_paths(self.randomness, count)
         offsets = [self.randomness.shared_index(n) for n in self.subsampling.num_offsets]
-        kept = self.subsampling.slices(offsets)
-        return self.generator(latent, self.example_shape[1], labels, kept, paths)
+        layers = self.subsampling.layers(offsets)
+        return self.generator(latent, self.example_shape[1], labels, layers, paths)
 
     def fakes(self, count: int) -> Float[Tensor, "count channel _ height width"]:
         """Fresh sparse clips as training makes them, for the moments of averaged weights."""
@@ -258,8 +275,8 @@ class TGANv2(DenseSampling):
     def _real_levels(self, batch: Batch) -> list[Tensor]:
         count, choices = len(batch), self.subsampling.num_offsets
         offsets = [self.randomness.choice(count, torch.ones(n)).tolist() for n in choices]
-        kept = [self.subsampling.kept_frames(own) for own in zip(*offsets, strict=True)]
-        return sparse_levels(batch.real, kept)[-len(self.discriminators) :]
+        layers = [self.subsampling.layers(own) for own in zip(*offsets, strict=True)]
+        return sparse_levels(batch.real, layers)[-len(self.discriminators) :]
 
     def _labels(self, batch: Batch) -> Int[Tensor, " batch"] | None:
         if not self.num_classes:

@@ -26,6 +26,7 @@ from torch.nn import functional
 from vidgen.adversarial.blocks import glorot_, initialize_
 from vidgen.adversarial.conditioning import ConditionalBatchNorm
 from vidgen.adversarial.latents import Randomness
+from vidgen.subsampling import SubsamplingLayer
 from vidgen.trajectories.brownian import path_seeds
 from vidgen.trajectories.convlstm import ConvLSTM
 from vidgen.trajectories.differential import DifferentialTrajectory
@@ -172,12 +173,12 @@ class VideoGenerator(nn.Module):
         latent: Float[Tensor, "batch latent"],
         num_frames: int,
         labels: Int[Tensor, " batch"] | None = None,
-        kept: Sequence[slice] = (),
+        layers: Sequence[SubsamplingLayer] = (),
         path_seeds: Int[Tensor, " batch"] | None = None,
     ) -> list[Float[Tensor, "batch color _ _ _"]]:
         """Clips in (-1, 1) at every rendered level, lowest first; see `unroll` and `draw`."""
         maps = self.unroll(latent, range(num_frames), labels, path_seeds)
-        return self.draw(maps, labels, kept)
+        return self.draw(maps, labels, layers)
 
     def unroll(
         self,
@@ -206,21 +207,21 @@ class VideoGenerator(nn.Module):
         self,
         maps: Float[Tensor, "batch time channel height width"],
         labels: Int[Tensor, " batch"] | None = None,
-        kept: Sequence[slice] = (),
+        layers: Sequence[SubsamplingLayer] = (),
     ) -> list[Float[Tensor, "batch color _ _ _"]]:
         """Clips in (-1, 1) at every rendered level, lowest first.
 
         Args:
             maps: Of all frames.
             labels: Class of each clip.
-            kept: Frames that go on to level 2, 3 and 4, of those that came so far; nothing keeps
-                all frames at all levels.
+            layers: What thins the frames out before level 2, 3 and 4; nothing keeps all frames at
+                all levels.
         """
         clips = []
         for number, module in enumerate(self.levels):
             level = cast(SubGenerator, module)
-            if number and kept:
-                maps = maps[:, kept[number - 1]]
+            if number and layers:
+                maps = layers[number - 1](maps, 1)
             length = maps.shape[1]
             by_frame = None if labels is None else labels.repeat_interleave(length)
             flat = level(maps.flatten(0, 1), by_frame)  # (B·T, C, H, W)

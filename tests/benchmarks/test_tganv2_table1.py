@@ -27,10 +27,10 @@ def test_operations_and_memory_are_the_articles(benchmark: Any):
         published_operations, published_memory = benchmark.PUBLISHED[name]
         assert operations == pytest.approx(published_operations, rel=1e-3), name
         if name.startswith("D"):
-            assert round(memory) == published_memory, name
-    for kind in (0, 1):
-        for name in ("G s_t = 2", "G s_t = 4", "D s_t = 2", "D s_t = 4"):
-            naive = name[0] + " naive"
-            ratio = rows[naive][kind] / rows[name][kind]
-            published = benchmark.PUBLISHED[naive][kind] / benchmark.PUBLISHED[name][kind]
-            assert ratio == pytest.approx(published, rel=0.02), (name, kind)
+            # Whole MiB are printed. 216.5 and 217 are 0.2 % apart; the ratios, below, are sharper.
+            assert abs(memory - published_memory) <= 0.5, name
+    for name, published in benchmark.PUBLISHED_RATIOS.items():
+        ratios = [rows[name[0] + " naive"][kind] / rows[name][kind] for kind in (0, 1)]
+        if name.startswith("D"):
+            assert [round(ratio, 2) for ratio in ratios] == list(published), name
+        assert ratios == pytest.approx(published, rel=0.02), name

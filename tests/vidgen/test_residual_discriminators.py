@@ -151,9 +151,24 @@ def test_weights_start_glorot_uniform_and_biases_at_zero():
         assert 0.9 * bound < largest <= bound * 1.000001, name
 
 
-@pytest.mark.parametrize("rule", ["pad", "skip"])
-def test_r1s_gradient_is_that_of_finite_differences(rule):
-    judge = small(dtype=torch.float64, width=4, singleton_pool=rule)
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_last_block_sees_how_much_a_batch_differs(dimensions):
+    judge, seen = small(dimensions, batch_spread=True), []
+    judge.blocks[-1][1].register_forward_hook(lambda *call: seen.append(call[1][0]))
+    sample = torch.randn(3, 2, *([4] if dimensions == 3 else []), 32, 32)
+    judge(sample)
+    judge(sample[:1].expand_as(sample))
+    features, told = seen[0][:, :-1], seen[0][:, -1:]
+    expected = features.std(0, correction=0).mean()
+    torch.testing.assert_close(told, expected.expand_as(told), rtol=1e-3, atol=1e-4)
+    assert expected > 0.001
+    assert seen[1][:, -1].abs().max() <= 1.001e-4  # the square root of what keeps it from 0
+    assert judge.blocks[-1][1].convolution_1.in_channels == 8 + 1
+
+
+@pytest.mark.parametrize(("rule", "spread"), [("pad", False), ("skip", False), ("skip", True)])
+def test_r1s_gradient_is_that_of_finite_differences(rule, spread):
+    judge = small(dtype=torch.float64, width=4, singleton_pool=rule, batch_spread=spread)
     generator = torch.Generator().manual_seed(1)
     clips = torch.randn(2, 2, 2, 8, 8, dtype=torch.float64, generator=generator).requires_grad_()
 

@@ -1,47 +1,14 @@
-"""The game: what the judges see, what each player wants and may change."""
+"""The game: its networks, and what the judges see."""
 
-import numpy as np
 import pytest
 import torch
 
-from vidgen import OptimizerSettings, TGANv2
+from tests.vidgen.tganv2_tiny import Witness, make_batch, make_game, witnesses
+from vidgen import TGANv2
 from vidgen.adversarial.described import build
-from vidgen.adversarial.game import Batch, only_trainable
+from vidgen.adversarial.game import Batch
 from vidgen.adversarial.latents import StepRandomness
 from vidgen.errors import UserError
-
-TINY = {"num_frames": 8, "frame_size": 64, "widths": (4,) * 7, "discriminator_width": 2}
-
-
-def make_game(**options):
-    torch.manual_seed(0)
-    return TGANv2(**(TINY | options))
-
-
-def make_batch(count=3, classes=3):
-    generator = torch.Generator().manual_seed(1)
-    real = torch.rand(count, 3, 8, 64, 64, generator=generator) * 2 - 1
-    return Batch(real, torch.arange(count) % classes)
-
-
-def softplus(values):
-    return np.logaddexp(0, values)
-
-
-class Witness:
-    """Remembers what a module was given and gave, call by call."""
-
-    def __init__(self, module):
-        self.inputs, self.outputs = [], []
-        module.register_forward_hook(self._see)
-
-    def _see(self, module, given, output):
-        self.inputs.append(given[0])
-        self.outputs.append(output)
-
-
-def witnesses(game):
-    return [Witness(judge) for judge in game.discriminators]
 
 
 def count(*modules):
@@ -70,6 +37,19 @@ def test_conditional_game_has_the_articles_parameters():
     assert count(game.discriminators) == 116_490_756
 
 
+@pytest.mark.parametrize(
+    ("trajectory", "expected"),
+    [
+        ("ode1", 21_969_100),
+        ("ode2", 21_969_100 + 2_368_512),
+        ("ode3", 21_969_100 + 2 * 2_368_512),
+        ("sde", 21_969_100 + 9_438_208),
+    ],
+)
+def test_equations_in_the_convlstms_place_have_the_articles_parameters(trajectory, expected):
+    assert count(full_size(trajectory=trajectory).generator) == expected
+
+
 def test_baselines_have_the_articles_parameters():
     single, double = full_size(discriminators="clip"), full_size(discriminators="clip_and_frame")
     assert count(single.generator) == count(double.generator) == 88_025_955
@@ -93,6 +73,7 @@ def test_the_learning_rate_falls_to_nothing_in_a_line():
         ({"widths": (4, 4)}, "give 7"),
         ({"rates": (2, 2)}, "give 3"),
         ({"rates": (3, 1, 1)}, "every 3. of 8 frames"),
+        ({"forget_bias": 1.0, "trajectory": "ode1"}, "forget_bias is the ConvLSTM's"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(options, reason):
@@ -106,6 +87,17 @@ def test_a_checkpoints_description_builds_the_same_game():
     assert again.describe() == game.describe()
     assert again.subsampling == game.subsampling
     again.load_state_dict(game.state_dict())
+
+
+def test_forget_gates_start_where_told_and_judges_show_spreads_only_if_told():
+    plain, kept = make_game(), make_game(forget_bias=2.5, batch_spread=True)
+    for game, bias, spread in ((plain, 0.0, 0), (kept, 2.5, 1)):
+        assert (
+            game.generator.trajectory.from_input.bias.tolist() == [0.0] * 4 + [bias] * 4 + [0.0] * 8
+        )
+        assert [len(judge.state_dict()) for judge in game.discriminators] == [32] * 4
+        last = [dict(judge.named_modules()) for judge in game.discriminators]
+        assert all(("blocks.3.1" in names) == bool(spread) for names in last)
 
 
 # What the judges see.
@@ -142,6 +134,16 @@ def test_real_clips_draw_their_own_offsets_and_every_frame_is_met():
     met = levels[:, 0, 0, 0, 0]
     assert levels.shape[2] == 1
     assert set(met.tolist()) == set(range(8))
+
+
+@pytest.mark.parametrize("subsampling", ["pick", "average"])
+def test_fakes_and_reals_have_equal_shapes_at_every_level(subsampling):
+    game, batch = make_game(subsampling=subsampling, rates=(4, 2, 1)), make_batch()
+    fakes, reals = game._fakes(3, None), game._real_levels(batch)
+    assert [tuple(clip.shape[1:3]) for clip in reals] == [(3, 8), (3, 2), (3, 1), (3, 1)]
+    assert [clip.shape for clip in fakes] == [clip.shape for clip in reals]
+    is_mean = torch.allclose(reals[3], batch.real.mean(2, keepdim=True), atol=1e-6)
+    assert is_mean == (subsampling == "average")
 
 
 def test_fakes_of_a_batch_share_their_offsets_and_draw_new_ones_each_time():
@@ -197,143 +199,3 @@ def test_data_without_labels_is_refused_by_the_conditional_game():
     batch.labels.fill_(-1)
     with pytest.raises(UserError, match="no labels"):
         make_game(num_classes=3).generator_loss(batch)
-
-
-# What each player wants, against numpy.
-
-
-@pytest.mark.parametrize("combine", ["concat", "sum"])
-def test_losses_are_logistic_of_each_level_or_of_the_levels_sum(combine):
-    game, batch = make_game(combine=combine), make_batch()
-    judges = witnesses(game)
-    wanted = game.generator_loss(batch)["adversarial"].item()
-    told = game.discriminator_loss(batch)["adversarial"].item()
-    per_call = [
-        np.stack([judge.outputs[call].detach().numpy() for judge in judges]) for call in range(3)
-    ]
-    if combine == "sum":
-        per_call = [scores.sum(0) for scores in per_call]
-    fake, _, real = per_call
-    assert wanted == pytest.approx(softplus(-fake).mean(), rel=1e-5)
-    assert told == pytest.approx(softplus(-real).mean() + softplus(fake).mean(), rel=1e-5)
-
-
-def test_with_one_level_both_combinations_are_the_same():
-    terms = []
-    for combine in ("concat", "sum"):
-        game, batch = make_game(discriminators="clip", combine=combine), make_batch()
-        terms.append([player.loss(batch) for player in game.players()])
-    assert terms[0] == terms[1]
-
-
-@pytest.mark.parametrize("discriminators", ["levels", "clip_and_frame"])
-def test_r1_is_the_sum_over_clips_and_levels_of_squared_gradients(discriminators):
-    game, batch = make_game(discriminators=discriminators, r1_weight=0.7), make_batch()
-    judges = witnesses(game)
-    moments = []
-    draw = game.randomness.shared_index
-    game.randomness.shared_index = lambda kinds: moments.append(draw(kinds)) or moments[-1]
-    term = game.discriminator_loss(batch)["r1"].item()
-    expected = 0.0
-    for judge, witness in zip(game.discriminators, judges, strict=True):
-        for clip in witness.inputs[-1].detach():
-            clip = clip.unsqueeze(0).requires_grad_()
-            score = judge(clip)
-            if game.frame_discriminator is not None:
-                score = score + game.frame_discriminator(clip[:, :, moments[-1]])
-            (gradient,) = torch.autograd.grad(score, clip)
-            expected += gradient.double().square().sum().item()
-    assert term == pytest.approx(0.7 * expected, rel=1e-4)
-    assert term > 0
-
-
-def test_published_weight_of_the_sum_is_that_weight_times_the_clips_of_the_mean():
-    terms = []
-    for options in (
-        {"r1_weight": 0.5, "r1_reduction": "sum"},
-        {"r1_weight": 0.5 * 3, "r1_reduction": "mean"},
-    ):
-        game, batch = make_game(**options), make_batch(3)
-        terms.append(game.discriminator_loss(batch)["r1"].item())
-    assert terms[0] == pytest.approx(terms[1], rel=1e-6)
-
-
-def test_r1_can_be_off():
-    assert set(make_game(r1_weight=0.0).discriminator_loss(make_batch())) == {"adversarial"}
-
-
-def gradients(game, batch, mixed=False):
-    """Of every player's move from the same random numbers: terms, and norms by network."""
-    game.randomness.turn_to(3)
-    found = {}
-    for player in game.players():
-        game.zero_grad(set_to_none=True)
-        with only_trainable(game, player.parameters()):
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
-                terms = player.loss(batch)
-            torch.stack(list(terms.values())).sum().backward()
-        moved = {
-            name.split(".")[0]
-            for name, weight in game.named_parameters()
-            if weight.grad is not None and weight.grad.abs().sum() > 0
-        }
-        norms = [w.grad.norm() for w in player.parameters() if w.grad is not None]
-        found[player.name] = (terms, moved, torch.stack(norms).norm())
-    return found
-
-
-@pytest.mark.parametrize("discriminators", ["levels", "clip_and_frame"])
-@pytest.mark.parametrize("order", ["generator_first", "discriminator_first"])
-def test_a_move_reaches_exactly_its_own_networks(order, discriminators):
-    game = make_game(order=order, discriminators=discriminators)
-    found = gradients(game, make_batch())
-    judges = {"discriminators"}
-    if discriminators == "clip_and_frame":
-        judges.add("frame_discriminator")
-    assert {name: moved for name, (_, moved, _) in found.items()} == {
-        "generator": {"generator"},
-        "discriminator": judges,
-    }
-    assert list(found) == (["generator", "discriminator"][:: 1 if order[0] == "g" else -1])
-
-
-def test_projections_and_conditional_norms_learn():
-    game, batch = make_game(num_classes=3), make_batch(2)
-    for player in game.players():
-        torch.stack(list(player.loss(batch).values())).sum().backward()
-    tables = [judge.classes.weight.grad for judge in game.discriminators]
-    tables += [level.render.norm.scale.weight.grad for level in game.generator.levels]
-    for table in tables:
-        assert table[:2].abs().sum(1).min() > 0
-        assert not table[2].any()  # class 2 was not in the batch
-
-
-def test_in_mixed_precision_losses_are_finite_and_r1_is_that_of_float32():
-    exact = gradients(make_game(), make_batch())
-    mixed = gradients(make_game(), make_batch(), mixed=True)
-    assert torch.equal(exact["discriminator"][0]["r1"], mixed["discriminator"][0]["r1"])
-    for name in exact:
-        torch.testing.assert_close(mixed[name][2], exact[name][2], rtol=0.1, atol=0)
-        assert not torch.equal(mixed[name][2], exact[name][2])
-
-
-def test_running_moments_count_each_step_once():
-    for order in ("generator_first", "discriminator_first"):
-        game, batch = make_game(order=order), make_batch()
-        for player in game.players():
-            player.loss(batch)
-        counts = [b for name, b in game.named_buffers() if name.endswith("num_batches_tracked")]
-        assert {int(number) for number in counts} == {1}
-
-
-def test_optimizers_can_differ():
-    own = OptimizerSettings(learning_rate=3e-4)
-    game = make_game(discriminator_optimizer=own)
-    rates = {player.name: player.optimizer.learning_rate for player in game.players()}
-    assert rates == {"generator": 1e-4, "discriminator": 3e-4}
-
-
-def test_a_look_without_gradients_leaves_r1_out():
-    with torch.no_grad():
-        terms = make_game().discriminator_loss(make_batch())
-    assert set(terms) == {"adversarial"}

@@ -70,8 +70,8 @@ def test_its_clips_have_the_articles_shapes(size, rates, frames):
     subsampling = FrameSubsampling(16, rates)
     with torch.device("meta"):
         generator = VideoGenerator(ConvLSTM(size=size), WIDTHS)
-        kept = subsampling.slices([0, 0, 0])
-        clips = generator(torch.empty(2, 256), 16, None, kept)
+        layers = subsampling.layers([0, 0, 0])
+        clips = generator(torch.empty(2, 256), 16, None, layers)
     sizes = [8 * size, 16 * size, 32 * size, 64 * size]
     expected = [(2, 3, length, side, side) for length, side in zip(frames, sizes, strict=True)]
     assert [tuple(clip.shape) for clip in clips] == expected
@@ -149,7 +149,7 @@ def test_weights_start_as_in_the_code():
 
 def test_training_at_rates_of_1_equals_dense_inference_bit_for_bit():
     generator, latent = small(), torch.randn(2, 3)
-    everything = FrameSubsampling(8, (1, 1, 1)).slices([0, 0, 0])
+    everything = FrameSubsampling(8, (1, 1, 1)).layers([0, 0, 0])
     with torch.no_grad():
         trained = generator(latent, 8, None, everything)
         dense = generator.draw_evenly(generator.unroll(latent, range(8)), None, piece=8)
@@ -163,10 +163,12 @@ def test_every_sparse_clip_holds_the_dense_clips_frames(rates):
     with torch.no_grad():
         dense = generator(latent, 8)
         for offsets in product(*(range(number) for number in subsampling.num_offsets)):
-            sparse = generator(latent, 8, None, subsampling.slices(offsets))
-            kept = subsampling.kept_frames(offsets)
+            sparse = generator(latent, 8, None, subsampling.layers(offsets))
+            kept = torch.arange(8)
             for level in range(4):
-                expected = dense[level][:, :, list(kept[level])]
+                if level:
+                    kept = kept[offsets[level - 1] :: rates[level - 1]]
+                expected = dense[level][:, :, kept]
                 torch.testing.assert_close(sparse[level], expected, rtol=0, atol=1e-5)
 
 
@@ -174,8 +176,20 @@ def test_frames_are_dropped_before_the_blocks_that_would_draw_them():
     generator, seen = small(), []
     for level in generator.levels:
         level.register_forward_pre_hook(lambda module, given: seen.append(given[0].shape[0]))
-    generator(torch.randn(3, 3), 8, None, FrameSubsampling(8, (2, 4, 1)).slices([1, 2, 0]))
+    generator(torch.randn(3, 3), 8, None, FrameSubsampling(8, (2, 4, 1)).layers([1, 2, 0]))
     assert seen == [3 * 8, 3 * 4, 3 * 1, 3 * 1]
+
+
+def test_an_average_of_frames_is_drawn_from_their_maps_average():
+    generator, maps = small(), torch.randn(2, 8, 4, 1, 1)
+    layers = FrameSubsampling(8, (1, 2, 4), average=True).layers([0, 0, 0])
+    with torch.no_grad():
+        _, second, third, fourth = generator.draw(maps, None, layers)
+        flat = generator.levels[1](generator.levels[0](maps.flatten(0, 1)))
+        pairs = flat.unflatten(0, (2, 4, 2)).mean(2).flatten(0, 1)
+        expected = generator.levels[2].render(generator.levels[2](pairs))
+    assert [clip.shape[2] for clip in (second, third, fourth)] == [8, 4, 1]
+    torch.testing.assert_close(third.transpose(1, 2).flatten(0, 1), expected)
 
 
 def test_a_frames_map_reaches_only_its_own_frame_of_its_own_clip():

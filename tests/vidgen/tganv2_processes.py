@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,22 @@ from vidgen.adversarial.devices import make_fabric
 from vidgen.adversarial.settings import TrainingSettings
 from vidgen.adversarial.training import fit
 
+Precision = Literal["32-true", "bf16-mixed"]
+
 STEPS, BATCH = 3, 4
 # In two processes each has two clips: there 1.5 of their sum weighs as much as 3 of their mean.
 PENALTIES: dict[str, dict[str, Any]] = {
     "mean": {"r1_weight": 3.0, "r1_reduction": "mean"},
     "sum": {"r1_weight": 1.5, "r1_reduction": "sum"},
 }
-SETTINGS = TrainingSettings(steps=STEPS, batch_size=BATCH, log_every=1, accelerator="cpu")
+PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
+
+
+def settings_in(precision: Precision) -> TrainingSettings:
+    """Of a short training on the CPU."""
+    return TrainingSettings(
+        steps=STEPS, batch_size=BATCH, log_every=1, accelerator="cpu", precision=precision
+    )
 
 
 def make_game(penalty: dict[str, Any]) -> TGANv2:
@@ -58,7 +67,7 @@ def rows_of(rank: int, world_size: int) -> Callable[[int], Iterator[tuple[Tensor
 
 
 def train_all(folder: Path, rank: int, port: int) -> None:
-    """Trains with every penalty; the first process leaves the weights."""
+    """Trains in every precision with every penalty; the first process leaves the weights."""
     torch.set_num_threads(1)
     os.environ |= {  # as torchrun gives it
         "TORCHELASTIC_RUN_ID": "none",
@@ -69,9 +78,11 @@ def train_all(folder: Path, rank: int, port: int) -> None:
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
     }
-    fabric = make_fabric(SETTINGS)
-    for name, penalty in PENALTIES.items():
-        game = make_game(penalty)
-        fit(game, rows_of(rank, 2), SETTINGS, folder / name, fabric)
-        if rank == 0:
-            torch.save(game.state_dict(), folder / f"{name}.pt")
+    for precision in PRECISIONS:
+        settings = settings_in(precision)
+        fabric = make_fabric(settings)
+        for name, penalty in PENALTIES.items():
+            game = make_game(penalty)
+            fit(game, rows_of(rank, 2), settings, folder / precision / name, fabric)
+            if rank == 0:
+                torch.save(game.state_dict(), folder / f"{precision} {name}.pt")

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from torch.nn.functional import conv2d
 
@@ -61,6 +62,33 @@ def test_weights_start_normal_by_their_fan_in_and_biases_at_zero():
         else:
             expected = 1 / math.sqrt(weight[0].numel())
             assert abs(weight.std().item() / expected - 1) < 0.05, name
+
+
+@pytest.mark.parametrize("forget_bias", [0.0, 3.0])
+def test_a_cell_alone_keeps_the_forget_gates_share_of_itself_each_frame(forget_bias):
+    torch.manual_seed(0)
+    trajectory, latent = ConvLSTM(3, 5, 2, forget_bias), torch.randn(2, 3)
+    torch.nn.init.zeros_(trajectory.from_state.weight)
+    first, *later = trajectory(latent, 6).unbind(1)
+    # The output gate of a lone cell is open by half.
+    gates = conv2d(trajectory.start(latent).view(2, 5, 2, 2), trajectory.from_input.weight,
+                   trajectory.from_input.bias, padding=1)  # fmt: skip
+    cell = gates[:, :5].sigmoid() * gates[:, 15:].tanh()
+    torch.testing.assert_close(first, gates[:, 10:15].sigmoid() * cell.tanh())
+    share = 1 / (1 + math.exp(-forget_bias))
+    for frame, maps in enumerate(later, start=1):
+        torch.testing.assert_close(maps, 0.5 * (share**frame * cell).tanh(), rtol=1e-4, atol=1e-6)
+
+
+def test_at_the_published_start_late_frames_hardly_know_of_the_latent_unless_cells_keep_it():
+    left = {}
+    for forget_bias in (0.0, 3.0):
+        torch.manual_seed(0)
+        maps = ConvLSTM(16, 64, 1, forget_bias)(torch.rand(32, 16) * 2 - 1, 16)
+        spread = maps.std(0).mean((1, 2, 3))
+        left[forget_bias] = (spread[15] / spread[0]).item()
+    assert 0 < left[0.0] < 1e-3
+    assert left[3.0] > 0.3
 
 
 def test_its_state_stays_exact_in_mixed_precision():
