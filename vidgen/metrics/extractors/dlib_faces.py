@@ -19,7 +19,7 @@ from torch import Tensor
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import in_color, resized
 from vidgen.metrics.extractors.identity import Embedder
-from vidgen.metrics.extractors.weights import file_hash
+from vidgen.adversarial.integrity import file_hash
 
 _SIDE = 150  # what the network takes
 _NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
