@@ -253,10 +253,6 @@ class MoCoGAN(TrainedMoCoGAN):
             terms["category"] = self._category_loss(judged.categories, categories)
         return terms | self._further_terms(batch, fake)
 
-    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
-        """Fresh clips as training makes them, for the moments of averaged weights."""
-        return self.generator(self.latents(self.randomness, count))
-
     def _further_terms(self, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
         """What a game built on this one asks of the generator besides."""
         del batch, fake

@@ -120,13 +120,6 @@ class ImageToVideoMoCoGAN(MoCoGAN):
         difference = (fake[:, :, 0] - batch.real[:, :, 0]).abs().mean()
         return {"reconstruction": self.reconstruction_weight * difference}
 
-    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
-        """See `MoCoGAN`; the clips begin with remembered images, through the encoder as it is."""
-        latents = super().latents(self.randomness, count)
-        chosen = self.randomness.choice(count, torch.ones(int(self.num_images)))
-        content, start = self.encoder(self.images[chosen.to(self.device)])
-        return self.generator(replace(latents, content=content, start=start))
-
     def _remember(self, batch: Batch) -> None:
         """Keeps first frames until there are enough: the same ones in every sample picture."""
         if "remembered" in batch.made:
@@ -150,11 +143,21 @@ class ImageToVideoMoCoGAN(MoCoGAN):
         Raises:
             UserError: The game has seen no image yet.
         """
+        images = self._remembered_images(randomness, count)
+        latents = super().latents(randomness, count, num_frames, labels, truncation)
+        return self._beginning_with(images, latents)
+
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """See `MoCoGAN`; the encoder counts the moments of remembered images too."""
+        content, start = self.encoder(self._remembered_images(self.randomness, count))
+        latents = super().latents(self.randomness, count)
+        return self.generator(replace(latents, content=content, start=start))
+
+    def _remembered_images(self, randomness: Randomness, count: int) -> Tensor:
         if not int(self.num_images):
             raise UserError("this game has seen no image yet: train it first, or give it images")
         chosen = randomness.choice(count, torch.ones(int(self.num_images)))
-        latents = super().latents(randomness, count, num_frames, labels, truncation)
-        return self._beginning_with(self.images[chosen.to(self.device)], latents)
+        return self.images[chosen.to(self.device)]
 
     def animate(
         self,

@@ -130,6 +130,10 @@ class TrainedMoCoGAN(Game):
         moved = (part.to(self.device) for part in (*normal, categories))
         return VideoLatents(*moved, path_seeds=paths)
 
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """Fresh clips as training makes them, for the moments of averaged weights."""
+        return self.generator(self.latents(self.randomness, count))
+
     def _paths(self, randomness: Randomness, count: int) -> Int[Tensor, " count"] | None:
         if not isinstance(self.generator, ContinuousVideoGenerator):
             return None

@@ -312,6 +312,20 @@ def test_defaults_are_the_papers():
     assert adam.weight_decay == 1e-5
 
 
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ({}, 3_249_684),
+        ({"num_classes": 6}, 3_249_864),
+        ({"num_classes": 6, "category_to": "generator"}, 3_298_836),
+    ],
+)
+def test_the_category_makes_the_network_larger_that_is_told_it(options, parameters):
+    with torch.device("meta"):
+        game = MoCoGAN(**options)
+    assert sum(weight.numel() for weight in game.generator.parameters()) == parameters
+
+
 def test_discriminators_may_have_an_optimizer_of_their_own():
     slow = OptimizerSettings(learning_rate=1e-5)
     rates = [

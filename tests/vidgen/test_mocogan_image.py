@@ -130,6 +130,20 @@ def test_sample_animates_the_first_images_met_in_training():
     assert torch.equal(clip[:, :, :16], game.sample([3]))
 
 
+def test_fakes_begin_with_remembered_images_and_count_the_encoders_moments():
+    game = make_game()
+    game.generator_loss(make_batch())
+    before = {name: value.clone() for name, value in game.encoder.named_buffers()}
+    drawn = []
+    game.generator.register_forward_pre_hook(lambda _, inputs: drawn.append(inputs[0]))
+    game.randomness.turn_to(7)
+    assert game.fakes(5).shape == (5, 3, 16, 16, 16)
+    assert any(not torch.equal(before[name], value) for name, value in game.encoder.named_buffers())
+    game.randomness.turn_to(7)
+    content, start = game.encoder(game.images[game.randomness.choice(5, torch.ones(4))])
+    assert torch.equal(drawn[0].content, content) and torch.equal(drawn[0].start, start)
+
+
 def test_images_of_another_size_give_one_line():
     with pytest.raises(UserError, match=r"images of shape \(3, 8, 8\) were given, but this game"):
         make_game().animate(torch.zeros(1, 3, 8, 8))

@@ -6,6 +6,7 @@ import yaml
 
 import vidgen
 from vidgen.adversarial.described import build
+from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.adversarial.settings import TrainingSettings
 
 RECIPES = Path(vidgen.__file__).parent / "configs"
@@ -27,6 +28,10 @@ def test_every_recipe_is_listed_here():
 @pytest.mark.parametrize("name", SHAPES)
 def test_recipe_builds_its_game_and_its_settings(name):
     recipe = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
+    options = recipe["game"].get("init_args", {})
+    for role in {"optimizer", "discriminator_optimizer"} & set(options):
+        options[role] = OptimizerSettings(**options[role])
+        assert options[role].weight_decay == 1e-5, "the authors' decay stays"
     with torch.device("meta"):
         game = build(recipe["game"])
     classes_of_data, frame_size, categories = SHAPES[name]

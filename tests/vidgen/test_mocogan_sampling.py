@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vidgen import MoCoGAN
+from vidgen.adversarial.averages import WeightAverage
 from vidgen.adversarial.described import build
 from vidgen.adversarial.latents import SeedRandomness
 from vidgen.errors import UserError
@@ -160,6 +161,23 @@ def test_sampling_is_in_evaluation_mode_and_leaves_the_game_in_training():
     game.sample([1])
     assert all(part.training for part in game.modules())
     assert all(torch.equal(before[name], buffer) for name, buffer in game.named_buffers())
+
+
+def test_fakes_are_clips_of_the_steps_latents_in_the_present_mode(categorical):
+    categorical.randomness.turn_to(7)
+    clips = categorical.fakes(3)
+    categorical.randomness.turn_to(7)
+    latents = categorical.latents(categorical.randomness, 3)
+    assert torch.equal(clips, categorical.generator(latents))
+    assert not torch.allclose(clips, categorical.render(latents))
+
+
+def test_average_of_weights_measures_the_generators_moments():
+    game = make_game()
+    with torch.no_grad(), WeightAverage(game, 0.5).in_place():
+        measured = game.generator.image.state_dict()
+        means = {name: value for name, value in measured.items() if "running_mean" in name}
+        assert means and all(value.abs().max() > 1e-4 for value in means.values())
 
 
 def test_long_clip_has_one_score_for_every_window():

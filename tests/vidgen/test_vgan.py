@@ -201,6 +201,23 @@ def test_the_game_begins_undecided():
     assert losses["generator"]["mask"].item() == pytest.approx(0.05, abs=0.005)
 
 
+def test_losses_stay_finite_on_sixty_four_clips_for_two_hundred_steps():
+    game, clips = small_game(order="generator_first"), small_batch(64).real
+    players = [(player, player.optimizer.build(player.parameters())) for player in game.players()]
+    moved = {name: weight.detach().clone() for name, weight in game.named_parameters()}
+    for step in range(200):
+        game.randomness.turn_to(step)
+        batch = Batch(clips[step % 16 * 4 :][:4], torch.full((4,), -1))
+        for player, optimizer in players:
+            optimizer.zero_grad()
+            with only_trainable(game, player.parameters()):
+                loss = torch.stack(list(player.loss(batch).values())).sum()
+                loss.backward()
+            assert loss.isfinite() and loss.item() < 20, f"{player.name}, step {step}"
+            optimizer.step()
+    assert all(not torch.equal(moved[name], weight) for name, weight in game.named_parameters())
+
+
 def test_defaults_are_the_papers():
     with torch.device("meta"):
         game = VGAN()
