@@ -1,0 +1,187 @@
+"""Do the metrics put clips in the right order, and do they notice what is spoiled, and how much?
+
+    python -m vidgen fit_classifier --data.root weizmann/videos --held_out g08,g09 \\
+        --out weizmann16.safetensors
+    python benchmarks/metrics_order.py --data weizmann/videos --run runs/weizmann \\
+        --extractor weizmann16.safetensors --out order
+
+Judges, against clips of the training people: other clips of theirs, the same spoiled in every way
+of `distortions.py`, with classes left out, and partly replaced by the very clips that `neighbours`
+knows; clips of the people held out; a trained model; and the same model untrained. What is expected
+of each metric is written in `expectations.py`, and is marked + where it holds and - where not.
+Stopped, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.distortions import BY_NAME
+from benchmarks.expectations import METRICS, STRENGTHS, Table, order_lines, spoiled_lines
+from data.videos import VideoClips
+from vidgen.adversarial.checkpoints import load_game
+from vidgen.adversarial.described import build
+from vidgen.adversarial.devices import make_fabric
+from vidgen.adversarial.settings import TrainingSettings
+from vidgen.commands.clip_sets import ClipSet, GeneratedClips, NumberedClips, RecordedClips
+from vidgen.commands.evaluate import EvaluateOptions
+from vidgen.commands.evaluation import Judge
+from vidgen.commands.judging import Tools, chosen_metrics
+from vidgen.commands.protocols import protocol_named
+from vidgen.commands.subjects import Subject
+from vidgen.metrics.extractors.own import OwnClassifier
+
+REPEATS = 3  # of unspoiled clips: how far chance alone moves a value
+
+
+class KnownClips(ClipSet):
+    """Clips in memory.
+
+    Args:
+        drawn: Where they come from.
+        count: How many.
+    """
+
+    def __init__(self, drawn: ClipSet, count: int) -> None:
+        self._made, self.key = drawn.clips(range(count)), drawn.key
+
+    def clips(self, numbers: Sequence[int]) -> NumberedClips:
+        rows = torch.tensor(list(numbers))
+        return NumberedClips(self._made.clips[rows], self._made.labels[rows])
+
+
+class SpoiledClips(ClipSet):
+    """Clips after a distortion; what is drawn by chance depends on the clip's number alone.
+
+    Args:
+        whole: The clips.
+        name: Of the distortion.
+        strength: Its strength.
+    """
+
+    def __init__(self, whole: ClipSet, name: str, strength: float) -> None:
+        self._whole, self._distort, self._strength = whole, BY_NAME[name], strength
+        self.key = {"clips": whole.key, "distortion": name, "strength": strength}
+
+    def clips(self, numbers: Sequence[int]) -> NumberedClips:
+        made = self._whole.clips(numbers)
+        spoiled = [
+            self._distort(clip[None], self._strength, torch.Generator().manual_seed(number))
+            for number, clip in zip(numbers, made.clips, strict=True)
+        ]
+        return NumberedClips(torch.cat(spoiled), made.labels)
+
+
+class PartlyCopied(ClipSet):
+    """Clips of which a share, evenly spread, is replaced by those of another set.
+
+    Args:
+        fresh: The clips.
+        known: What replaces them; as many are taken in turn as `num_known` says.
+        num_known: How many.
+        share: Of the clips that are copies.
+    """
+
+    def __init__(self, fresh: ClipSet, known: ClipSet, num_known: int, share: float) -> None:
+        self._fresh, self._known = fresh, known
+        self._num_known, self._share = num_known, share
+        self.key = {"clips": fresh.key, "copies": known.key, "of": num_known, "share": share}
+
+    def clips(self, numbers: Sequence[int]) -> NumberedClips:
+        fresh = self._fresh.clips(numbers)
+        copies = self._known.clips([number % self._num_known for number in numbers])
+        copied = torch.tensor([number * self._share % 1 < self._share for number in numbers])
+        return NumberedClips(
+            torch.where(copied.view(-1, 1, 1, 1, 1), copies.clips, fresh.clips),
+            torch.where(copied, copies.labels, fresh.labels),
+        )
+
+
+def videos(options: argparse.Namespace, shape: dict[str, Any], **wanted: Any) -> VideoClips:
+    return VideoClips(options.data, **shape, scan_cache=options.out / "scan.json", **wanted)
+
+
+def subjects(options: argparse.Namespace) -> Iterator[tuple[str, float, Subject]]:
+    """Name, strength and clips of everything that is judged; the unspoiled clips first."""
+    loaded = load_game(options.run)
+    shape = loaded.game.data_options()
+    train = videos(options, shape, split="train")
+    count, classes = options.samples, train.classes
+
+    def subject(name: str, strength: float, sets: Sequence[ClipSet]) -> tuple[str, float, Subject]:
+        title = f"{name}-{strength:g}" if strength else name
+        return (
+            name,
+            strength,
+            Subject(title, "", shape, 0, [], None, train.fps, lambda repeat, draw: sets[repeat]),
+        )
+
+    # Repeat 0 of the reference has seed 0.
+    fresh = [RecordedClips(train, seed=1 + repeat) for repeat in range(REPEATS)]
+    whole = KnownClips(fresh[0], count)
+    yield subject("whole", 0, [whole, *fresh[1:]])
+    for name in BY_NAME:
+        for strength in STRENGTHS[name]:
+            yield subject(name, strength, [SpoiledClips(whole, name, strength)])
+    for dropped in STRENGTHS["dropped classes"]:
+        rest = videos(options, shape, split="train", classes=classes[: -int(dropped)])
+        yield subject("dropped classes", dropped, [RecordedClips(rest, seed=1)])
+    for share in STRENGTHS["copies"]:
+        known = PartlyCopied(whole, RecordedClips(train), len(train), share)
+        yield subject("copies", share, [known])
+    held_out = RecordedClips(videos(options, shape, split="test"), seed=1)
+    yield subject("held out", 0, [held_out])
+    yield subject("trained", 0, [GeneratedClips(loaded.game, str(loaded.folder.resolve()))])
+    torch.manual_seed(0)
+    untrained = build(loaded.game.describe()).eval()
+    yield subject("untrained", 0, [GeneratedClips(untrained, f"untrained {options.run}")])
+
+
+def judged(options: argparse.Namespace) -> Table:
+    """The values of every metric for every subject."""
+    tools = Tools(protocol_named("default"), OwnClassifier(options.extractor))
+    fabric = make_fabric(TrainingSettings(accelerator="cpu"))
+    data = {"root": options.data, "split": "train"}
+    table: Table = {}
+    for name, strength, subject in subjects(options):
+        began = time.perf_counter()
+        repeats = REPEATS if name == "whole" else 1
+        asked = EvaluateOptions(samples=options.samples, repeats=repeats)
+        metrics = chosen_metrics(",".join(METRICS))
+        judge = Judge(subject, data, metrics, tools, asked, fabric, options.out)
+        scores = zip(METRICS, judge.scores(), strict=True)
+        table[name, strength] = {metric: score.values for metric, score in scores}
+        seconds = time.perf_counter() - began
+        sys.stderr.write(f"{subject.name}: {seconds:.0f} s\n")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="labelled videos with a split")
+    parser.add_argument("--run", type=Path, required=True, help="a training on the train split")
+    parser.add_argument("--extractor", type=Path, required=True, help="a file of fit_classifier")
+    parser.add_argument("--out", type=Path, required=True, help="folder for scores and caches")
+    parser.add_argument("--samples", type=int, default=256, help="clips of each set")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = judged(options)
+    print("\n".join(order_lines(table)), end="\n\n")
+    print("\n".join(spoiled_lines(table)))
+
+
+if __name__ == "__main__":
+    main()
