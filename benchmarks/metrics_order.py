@@ -35,7 +35,13 @@ from vidgen.adversarial.checkpoints import load_game
 from vidgen.adversarial.described import build
 from vidgen.adversarial.devices import make_fabric
 from vidgen.adversarial.settings import TrainingSettings
-from vidgen.commands.clip_sets import ClipSet, GeneratedClips, NumberedClips, RecordedClips
+from vidgen.commands.clip_sets import (
+    ClipSet,
+    GeneratedClips,
+    NumberedClips,
+    RecordedClips,
+    checkpoint_hash,
+)
 from vidgen.commands.evaluate import EvaluateOptions
 from vidgen.commands.evaluation import Judge
 from vidgen.commands.judging import Tools, chosen_metrics
@@ -43,7 +49,7 @@ from vidgen.commands.protocols import protocol_named
 from vidgen.commands.subjects import Subject
 from vidgen.metrics.extractors.own import OwnClassifier
 
-REPEATS = 3  # of unspoiled clips: how far chance alone moves a value
+REPEATS = 5  # of unspoiled clips: how far chance alone moves a value
 
 
 class KnownClips(ClipSet):
@@ -143,10 +149,11 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, float, Subject]
         yield subject("copies", share, [known])
     held_out = RecordedClips(videos(options, shape, split="test"), seed=1)
     yield subject("held out", 0, [held_out])
-    yield subject("trained", 0, [GeneratedClips(loaded.game, str(loaded.folder.resolve()))])
+    yield subject("trained", 0, [GeneratedClips(loaded.game, checkpoint_hash(loaded))])
     torch.manual_seed(0)
     untrained = build(loaded.game.describe()).eval()
-    yield subject("untrained", 0, [GeneratedClips(untrained, f"untrained {options.run}")])
+    origin = f"seed 0, untrained: {untrained.describe()}"
+    yield subject("untrained", 0, [GeneratedClips(untrained, origin)])
 
 
 def judged(options: argparse.Namespace) -> Table:
