@@ -68,7 +68,7 @@ SPOILED = {
     },
     "copies": {
         "down": "neighbours",
-        "same": "is swd change flicker",
+        "same": "is change flicker ms_ssim",
     },
 }
 
@@ -80,8 +80,9 @@ BETTER = {
     "nearer": "change unevenness freeze flicker ms_ssim",
 }
 
-# How many standard deviations of unspoiled clips chance may move a value.
-CHANCE = 3.0
+# How many standard deviations of ten draws of unspoiled clips chance may move one draw from another:
+# Student's t for 99 %, times √2 for a difference and √(10/9) for a population's deviation.
+CHANCE = 4.8
 
 Table = dict[tuple[str, float], dict[str, list[float]]]
 

@@ -8,8 +8,8 @@
 Judges, against clips of the training people: other clips of theirs, the same spoiled in every way
 of `distortions.py`, with classes left out, and partly replaced by the very clips that `neighbours`
 knows; clips of the people held out; a trained model; and the same model untrained. What is expected
-of each metric is written in `expectations.py`, and is marked + where it holds and - where not.
-Stopped, the same command goes on.
+of each metric is written in `expectations.py`; the tables, which also go to order.md, mark where it
+holds (✓) and where it does not (✗). Stopped, the same command goes on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from vidgen.commands.protocols import protocol_named
 from vidgen.commands.subjects import Subject
 from vidgen.metrics.extractors.own import OwnClassifier
 
-REPEATS = 5  # of unspoiled clips: how far chance alone moves a value
+REPEATS = 10  # of unspoiled clips: how far chance alone moves a value
 
 
 class KnownClips(ClipSet):
@@ -91,27 +91,26 @@ class SpoiledClips(ClipSet):
 
 
 class PartlyCopied(ClipSet):
-    """Clips of which a share, evenly spread, is replaced by those of another set.
+    """Clips of which some are replaced by one and the same clip of their video.
 
     Args:
         fresh: The clips.
-        known: What replaces them; as many are taken in turn as `num_known` says.
-        num_known: How many.
+        known: Other clips of the same videos; the first one of each is what is copied.
         share: Of the clips that are copies.
     """
 
-    def __init__(self, fresh: ClipSet, known: ClipSet, num_known: int, share: float) -> None:
-        self._fresh, self._known = fresh, known
-        self._num_known, self._share = num_known, share
-        self.key = {"clips": fresh.key, "copies": known.key, "of": num_known, "share": share}
+    def __init__(self, fresh: RecordedClips, known: RecordedClips, share: float) -> None:
+        self._fresh, self._known, self._share = fresh, known, share
+        self._of_video = {known.item(number): number for number in range(len(known))}
+        self.key = {"clips": fresh.key, "copies": known.key, "share": share}
 
     def clips(self, numbers: Sequence[int]) -> NumberedClips:
         fresh = self._fresh.clips(numbers)
-        copies = self._known.clips([number % self._num_known for number in numbers])
-        copied = torch.tensor([number * self._share % 1 < self._share for number in numbers])
+        copies = self._known.clips([self._of_video[self._fresh.item(n)] for n in numbers])
+        drawn = [torch.rand((), generator=torch.Generator().manual_seed(n)) for n in numbers]
+        copied = torch.stack(drawn) < self._share
         return NumberedClips(
-            torch.where(copied.view(-1, 1, 1, 1, 1), copies.clips, fresh.clips),
-            torch.where(copied, copies.labels, fresh.labels),
+            torch.where(copied.view(-1, 1, 1, 1, 1), copies.clips, fresh.clips), fresh.labels
         )
 
 
@@ -145,8 +144,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, float, Subject]
         rest = videos(options, shape, split="train", classes=classes[: -int(dropped)])
         yield subject("dropped classes", dropped, [RecordedClips(rest, seed=1)])
     for share in STRENGTHS["copies"]:
-        known = PartlyCopied(whole, RecordedClips(train), len(train), share)
-        yield subject("copies", share, [known])
+        yield subject("copies", share, [PartlyCopied(fresh[0], RecordedClips(train), share)])
     held_out = RecordedClips(videos(options, shape, split="test"), seed=1)
     yield subject("held out", 0, [held_out])
     yield subject("trained", 0, [GeneratedClips(loaded.game, checkpoint_hash(loaded))])
@@ -186,8 +184,9 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     table = judged(options)
-    print("\n".join(order_lines(table)), end="\n\n")
-    print("\n".join(spoiled_lines(table)))
+    text = "\n".join([*order_lines(table), "", *spoiled_lines(table), ""])
+    (options.out / "order.md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
