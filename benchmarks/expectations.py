@@ -80,7 +80,7 @@ BETTER = {
     "nearer": "change unevenness freeze flicker ms_ssim",
 }
 
-# How many standard deviations of ten draws of unspoiled clips chance may move one draw from another:
+# How many standard deviations of ten draws of unspoiled clips chance may move one from another:
 # Student's t for 99 %, times √2 for a difference and √(10/9) for a population's deviation.
 CHANCE = 4.8
 
