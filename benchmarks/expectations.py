@@ -120,10 +120,14 @@ def spoiled_lines(table: Table) -> Iterator[str]:
         yield _row(f"*{name}*", marks)
 
 
-def order_lines(table: Table) -> Iterator[str]:
-    """A table of Markdown: real, held out, trained, untrained, and whether that is the order."""
-    names = ("whole", "held out", "trained", "untrained")
-    yield "| metric | training people | held out | trained | untrained | better | in order |"
+def order_lines(table: Table, names: Sequence[str]) -> Iterator[str]:
+    """A table of Markdown: whether a trained model comes between real clips and an untrained one.
+
+    Args:
+        table: Values.
+        names: Clips like those that all are compared with; other real ones; trained; untrained.
+    """
+    yield "| metric | " + " | ".join(names) + " | better | in order |"
     yield "| --- | ---: | ---: | ---: | ---: | --- | --- |"
     for metric in METRICS:
         values = [fmean(table[name, 0][metric]) for name in names]
@@ -155,4 +159,8 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    if abs(value) >= 1e5:
+        return f"{value:.1e}".replace("e+0", "e")
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) >= 5e-4 else "0"

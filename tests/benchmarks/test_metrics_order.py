@@ -21,8 +21,10 @@ from benchmarks.expectations import (
 from benchmarks.expectations import (
     STRENGTHS as STATED,
 )
+from benchmarks.metrics_order import KnownClips, PartlyCopied, SpoiledClips
+from data.sources import Sample, Source
 from data.synthetic import ShapeMotion
-from vidgen.commands.clip_sets import NumberedClips
+from vidgen.commands.clip_sets import NumberedClips, RecordedClips
 from vidgen.commands.columns import Columns, Values, chunk_numbers, measured
 from vidgen.commands.judging import METRICS as BY_NAME
 from vidgen.commands.judging import Tools
@@ -181,11 +183,51 @@ def test_distortions_do_what_they_say():
     assert float((soft.sum(dim=0) * places**2).sum()) == pytest.approx(4, rel=0.05)
 
 
+class Dice(Source):
+    """Each draw of an item is another clip of the item's level."""
+
+    classes, fps = ["low", "high"], 8.0
+
+    def __len__(self):
+        return 6
+
+    def draw(self, item, generator):
+        clip = 40 * item + generator.integers(0, 30, (3, 4, 8, 8), dtype=np.uint8)
+        return Sample(clip.astype(np.uint8), item % 2)
+
+    def fingerprint(self):
+        return "dice"
+
+
+def test_copies_are_of_the_clips_own_video_and_the_rest_stays():
+    fresh, known = RecordedClips(Dice(), seed=1), RecordedClips(Dice())
+    everything = PartlyCopied(fresh, known, 1.0).clips(range(12))
+    items = [fresh.item(number) for number in range(12)]
+    first = {known.item(number): known.clips([number]).clips[0] for number in range(6)}
+    torch.testing.assert_close(everything.clips, torch.stack([first[item] for item in items]))
+    assert everything.labels.tolist() == [item % 2 for item in items]
+    half = PartlyCopied(fresh, known, 0.5).clips(range(12)).clips
+    copied = (half == everything.clips).flatten(1).all(dim=1)
+    kept = (half == fresh.clips(range(12)).clips).flatten(1).all(dim=1)
+    assert torch.equal(kept, ~copied) and 0 < copied.sum() < 12
+
+
+def test_a_clip_is_spoiled_alike_in_any_batch():
+    whole = KnownClips(RecordedClips(Dice(), seed=1), 9)
+    spoiled = SpoiledClips(whole, "noise", 20)
+    together, alone = spoiled.clips(range(9)).clips, spoiled.clips([7]).clips
+    assert torch.equal(together[7:8], alone) and not torch.equal(alone, whole.clips([7]).clips)
+    assert spoiled.key != SpoiledClips(whole, "noise", 30).key
+
+
 def test_a_move_is_judged_against_chance_and_may_not_turn_back():
     assert moves([1, 2, 3], 0.4, "up") and moves([3, 1, 1], 0.4, "down")
     assert not moves([1, 2, 3], 0.42, "up"), "within 4.8 standard deviations"
     assert not moves([1, 3, 2], 0.1, "up") and not moves([3, 2, 1], 0.1, "up")
     assert moves([1, 1.2, 0.9], 0.1, "same") and not moves([1, 1.2, 0.5], 0.1, "same")
+
+
+ORDER = ("whole", "held out", "trained", "untrained")
 
 
 def made_up_table(found):
@@ -197,7 +239,7 @@ def made_up_table(found):
             for way, metrics in SPOILED[name].items():
                 row |= {metric: [found(way, number)] for metric in metrics.split()}
             table[name, strength] = row
-    for number, name in enumerate(("held out", "trained", "untrained"), 1):
+    for number, name in enumerate(ORDER[1:], 1):
         row = {metric: [10.0 + number] for metric in METRICS}
         row |= {metric: [found("down", number)] for metric in BETTER["higher"].split()}
         table[name, 0] = row
@@ -206,9 +248,9 @@ def made_up_table(found):
 
 def test_the_tables_mark_what_holds_and_what_does_not():
     as_stated = made_up_table(lambda way, n: 10.0 + n * {"up": 1, "down": -1, "same": 0}[way])
-    text = "\n".join([*order_lines(as_stated), *spoiled_lines(as_stated)])
+    text = "\n".join([*order_lines(as_stated, ORDER), *spoiled_lines(as_stated)])
     assert "✗" not in text and "↑ ✓" in text and "↓ ✓" in text and "= ✓" in text
     reversed_ = made_up_table(lambda way, n: 10.0 + n * {"up": -1, "down": 1, "same": 1}[way])
-    order = [line for line in order_lines(reversed_) if "higher" in line]
+    order = [line for line in order_lines(reversed_, ORDER) if "higher" in line]
     assert len(order) == 3 and all("✗" in line for line in order)
     assert "✓" not in "\n".join(spoiled_lines(reversed_))
