@@ -1,7 +1,7 @@
 """Do the metrics put clips in the right order, and do they notice what is spoiled, and how much?
 
     python -m vidgen fit_classifier --data.root weizmann/videos --held_out g08,g09 \\
-        --out weizmann32.safetensors
+        --size 32 --steps 150 --out weizmann32.safetensors
     python benchmarks/metrics_order.py --data weizmann/videos --run runs/weizmann \\
         --extractor weizmann32.safetensors --out order
 

@@ -47,7 +47,7 @@ class FitOptions:
     held_out: str | None = None
     steps: int = 300
     batch_size: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-4
     width: int = 16
     seed: int = 0
     num_workers: int = 0
