@@ -124,6 +124,8 @@ def videos(options: argparse.Namespace, shape: dict[str, Any], **wanted: Any) ->
 def subjects(options: argparse.Namespace) -> Iterator[tuple[str, float, Subject]]:
     """Name, strength and clips of everything that is judged; the unspoiled clips first."""
     loaded = load_game(options.run, options.checkpoint)
+    # Read now: a training that goes on removes its older checkpoints.
+    weights = checkpoint_hash(loaded)
     shape = loaded.game.data_options()
     train = videos(options, shape, split="train")
     count, classes = options.samples, train.classes
@@ -150,7 +152,7 @@ def subjects(options: argparse.Namespace) -> Iterator[tuple[str, float, Subject]
         yield subject("copies", share, [PartlyCopied(fresh[0], RecordedClips(train), share)])
     held_out = RecordedClips(videos(options, shape, split="test"), seed=1)
     yield subject("held out", 0, [held_out])
-    yield subject("trained", 0, [GeneratedClips(loaded.game, checkpoint_hash(loaded))])
+    yield subject("trained", 0, [GeneratedClips(loaded.game, weights)])
     torch.manual_seed(0)
     untrained = build(loaded.game.describe()).eval()
     origin = f"seed 0, untrained: {untrained.describe()}"
