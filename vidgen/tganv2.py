@@ -250,8 +250,8 @@ class TGANv2(DenseSampling):
         Every level sees the first of the frames that it may keep; a discriminator of single frames
         sees the first of those.
         """
-        kept = self.subsampling.kept_frames([0] * len(self.subsampling.rates))
-        levels = sparse_levels(clips, [kept] * len(clips))[-len(self.discriminators) :]
+        layers = self.subsampling.layers([0] * len(self.subsampling.rates))
+        levels = sparse_levels(clips, [layers] * len(clips))[-len(self.discriminators) :]
         judges = zip(self.discriminators, levels, strict=True)
         with evaluation(self):
             scores = [judge(level, labels).float() for judge, level in judges]

@@ -80,18 +80,26 @@ class Motion:
 
 
 class Patches:
-    """Patches of a pyramid of one frame of each clip, or of one slice through space and time.
+    """Patches of a pyramid of one frame of each clip, or of the changes over time in one slice.
+
+    Of a slice through space and time as it is, a patch is mostly the stripes of a still ground: on
+    real actions it could hardly tell frozen or shuffled clips from others. Their changes can.
 
     Args:
-        slices: Whether slices are taken in place of frames.
+        slices: Whether changes in slices are taken in place of frames.
     """
 
     def __init__(self, slices: bool) -> None:
         self._slices = slices
-        self.key = f"{_PATCHES_A_CLIP} patches of {'space-time slices' if slices else 'frames'}"
+        seen = "changes in space-time slices" if slices else "frames"
+        self.key = f"{_PATCHES_A_CLIP} patches of {seen}"
 
     def __call__(self, made: NumberedClips) -> dict[str, Tensor]:
-        """`level0`, the finest, and so on."""
+        """`level0`, the finest, and so on.
+
+        Raises:
+            ValueError: The clips are too small or too short for a patch.
+        """
         clips = made.clips.cpu()
         # The same places in every chunk: a clip's row depends on its place in it alone.
         generator = torch.Generator().manual_seed(0)
@@ -102,9 +110,12 @@ class Patches:
         else:
             times = (places * clips.shape[2]).long()
             images = clips[torch.arange(len(clips)), :, times]
+        levels = laplacian_pyramid(images)
+        if self._slices:
+            levels = [level.diff(dim=2) for level in levels]
         return {
             f"level{number}": random_patches(level, _PATCHES_A_CLIP, generator.manual_seed(number))
-            for number, level in enumerate(laplacian_pyramid(images))
+            for number, level in enumerate(levels)
         }
 
 

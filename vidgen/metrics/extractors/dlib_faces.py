@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vidgen.adversarial.integrity import file_hash
 from vidgen.errors import UserError
 from vidgen.metrics.extractors.base import in_color, resized
 from vidgen.metrics.extractors.identity import Embedder
-from vidgen.adversarial.integrity import file_hash
 
 _SIDE = 150  # what the network takes
 _NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
