@@ -111,6 +111,7 @@ class ShapeFolder:
         self.out, self.settings = options.out, mesh_settings(options)
         self.meshes: list[trimesh.Trimesh] = []
         self._format, self._shown = options.format, []
+        self._highest = 0.0
         remove_leftovers(options.out)
 
     def write(
@@ -130,6 +131,7 @@ class ShapeFolder:
             UserError: The file cannot be written.
         """
         path = self.out / f"{name}.{self._format}"
+        self._highest = max(self._highest, float(occupancy.max()))
         try:
             mesh = write_shape(path, occupancy, self.settings)
         except EmptyShape as error:
@@ -143,6 +145,18 @@ class ShapeFolder:
         outputs.say(f"{path}: {len(mesh.faces):,} faces, {size} m, {mesh.volume:.3g} m³")
         return mesh
 
+    def refuse_if_empty(self) -> None:
+        """Complains if there was nothing in any shape.
+
+        Raises:
+            UserError: So it is.
+        """
+        if not self.meshes:
+            raise UserError(
+                f"every shape is empty at --threshold {self.settings.threshold:g}, the highest "
+                f"occupancy is {self._highest:.3g}; give a lower threshold, or train for longer"
+            )
+
     def write_pictures(self, sheet: str = "sheet", film: str = "turntable") -> None:
         """Writes a contact sheet, views of each shape in a row, and a film of them turning.
 
@@ -153,11 +167,7 @@ class ShapeFolder:
         Raises:
             UserError: All shapes are empty, or a file cannot be written.
         """
-        if not self.meshes:
-            raise UserError(
-                f"every shape is empty at --threshold {self.settings.threshold:g}; give a lower "
-                "one, or train for longer"
-            )
+        self.refuse_if_empty()
         table, moving = self.out / f"{sheet}.png", self.out / f"{film}.mp4"
         rows = self.meshes[:SHEET_SHAPES]
         write_contact_sheet(table, rows, self._shown)

@@ -87,7 +87,7 @@ def test_empty_shapes_cost_a_line_each_and_only_empty_ones_are_a_mistake(tmp_pat
     assert names(tmp_path)[:2] == ["seed-000000.glb", "seed-000002.glb"]
     result = voxel("generate", "r", "--out", tmp_path / "more", "--seeds", "1,3")
     assert result.code == 2
-    assert "every shape is empty at --threshold 0.5; give a lower one" in result.error
+    assert "every shape is empty at --threshold 0.5, the highest occupancy is 0;" in result.error
 
 
 def torch_mask(seeds):
