@@ -21,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.solids import write_solids
 from data.volumes.meshes import MESH_ENDINGS, read_mesh
+from data.volumes.orientation import Up
 from data.volumes.voxelizing import voxelized
 from voxel.mesh_files import write_mesh
 from voxel.meshes import MeshSettings, shape_mesh
 
 
-def overlaps(paths: list[Path], size: int, up: str, ending: str, smooth: bool) -> np.ndarray:
+def overlaps(paths: list[Path], size: int, up: Up, ending: str, smooth: bool) -> np.ndarray:
     found = []
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"shape.{ending}"
