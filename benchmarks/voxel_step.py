@@ -203,6 +203,7 @@ def measure(kind: str, rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Times a step of 3D-GAN and of 3D-VAE-GAN.")
     parser.add_argument("--rounds", type=int, default=3, help="Timed steps of each.")
+    parser.add_argument("--models", nargs="+", default=list(BATCHES), choices=list(BATCHES))
     parser.add_argument("--peak_of", nargs=2, help="Only print a model's and variant's peak.")
     chosen = parser.parse_args()
     if chosen.peak_of:
@@ -210,5 +211,5 @@ if __name__ == "__main__":
     else:
         print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s)", end=", ")
         print(platform.machine())
-        for model in BATCHES:
+        for model in chosen.models:
             measure(model, chosen.rounds)

@@ -24,6 +24,7 @@ import trimesh
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.solids import CLASSES, occupied, random_solid, triangles
+from data.volumes.cleaning import middle_of
 from data.volumes.meshes import Mesh
 from data.volumes.voxelizing import voxelized
 
@@ -31,18 +32,20 @@ SIZE = 64
 SCALE = SIZE * 7 / 8  # cells of the longest side
 
 
-def centres() -> np.ndarray:
-    """Centres of all cells where the longest side of a mesh is 1."""
-    axis = (np.arange(SIZE) + 0.5 - SIZE / 2) / SCALE
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+def centres(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Centres of all cells, where the longest side of the mesh is 1 and its middle 0."""
+    middle = middle_of(mesh.extents * SCALE, SIZE)
+    axes = (np.arange(SIZE) + 0.5 - middle[:, None]) / SCALE
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def cases() -> dict[str, tuple[trimesh.Trimesh, np.ndarray]]:
     """Meshes, centred and of longest side 1, with the cells that are inside."""
-    x, y, z = centres().T
     torus = trimesh.creation.torus(0.4, 0.1, major_sections=100, minor_sections=50)
+    x, y, z = centres(torus).T
     in_torus = (np.hypot(x, y) - 0.4) ** 2 + z**2 < 0.1**2
     ball = trimesh.creation.icosphere(subdivisions=5, radius=0.5)
+    in_ball = (centres(ball) ** 2).sum(axis=1) < 0.25
     solid = random_solid(CLASSES.index("chair"), np.random.default_rng(3))
     vertices, faces = triangles(solid)
     chair = trimesh.Trimesh(vertices, faces, process=False)
@@ -51,7 +54,7 @@ def cases() -> dict[str, tuple[trimesh.Trimesh, np.ndarray]]:
     torn = trimesh.Trimesh(chair.vertices, np.delete(chair.faces, slice(0, None, 50), 0))
     in_chair = occupied(solid, SIZE).reshape(-1)
     return {
-        "ball": (ball, x**2 + y**2 + z**2 < 0.25),
+        "ball": (ball, in_ball),
         "torus": (torus, in_torus),
         "chair": (chair, in_chair),
         "torn chair": (torn, in_chair),
@@ -66,13 +69,13 @@ def ours(mesh: trimesh.Trimesh) -> np.ndarray:
 def trimesh_filled(method: str) -> Callable[[trimesh.Trimesh], np.ndarray]:
     def voxelize(mesh: trimesh.Trimesh) -> np.ndarray:
         grid = mesh.voxelized(1 / SCALE).fill(method)
-        return np.asarray(grid.is_filled(centres()))
+        return np.asarray(grid.is_filled(centres(mesh)))
 
     return voxelize
 
 
 def trimesh_contains(mesh: trimesh.Trimesh) -> np.ndarray:
-    return mesh.contains(centres())
+    return mesh.contains(centres(mesh))
 
 
 WAYS: dict[str, Callable[[trimesh.Trimesh], np.ndarray]] = {

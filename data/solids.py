@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from data.shapes import OCCUPIED, TURNTABLE_FPS
 from data.sources import DataError, Sample, Source
+from data.volumes.cleaning import middle_of
 
 CLASSES = ["ball", "box", "chair", "table"]
 
@@ -123,15 +124,19 @@ def random_solid(label: int, generator: np.random.Generator) -> Solid:
 
 
 def occupied(solid: Solid, size: int) -> Bool[np.ndarray, "{size} {size} {size}"]:
-    """Cells whose centres are inside, with a sixteenth of the size left free around."""
-    pad = size / 16
-    places = (np.arange(size) + 0.5 - size / 2) / (size - 2 * pad)
+    """Cells whose centres are inside, with a sixteenth of the size left free around.
+
+    They lie as those of a mesh would: see `data.volumes.cleaning.middle_of`.
+    """
+    scale = size - 2 * size / 16
+    lengths = np.ptp(solid.boxes, axis=(0, 1)) * scale
+    places = (np.arange(size) + 0.5 - middle_of(lengths, size)[:, None]) / scale  # (axis, cell)
     if CLASSES[solid.label] == "ball":
-        x, y, z = np.ix_(places, places, places)
+        x, y, z = np.ix_(*places)
         return x**2 + y**2 + z**2 < 0.25
     volume = np.zeros((size, size, size), bool)
     for low, high in solid.boxes:
-        x, y, z = ((places >= start) & (places < end) for start, end in zip(low, high, strict=True))
+        x, y, z = (places >= low[:, None]) & (places < high[:, None])
         volume |= x[:, None, None] & y[:, None] & z
     return volume
 

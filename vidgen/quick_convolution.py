@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from torch.nn import functional
 
 _TAPS = 4
 _FEW_CHANNELS = 4
+_MOST_WEIGHTS = 6  # for each number before and after; to mix more costs more than is saved
 _MOST_PRODUCTS = 0.7  # of torch's multiplications; with more than that nothing was gained
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)  # small, so that rounding stays small
 
@@ -144,8 +146,17 @@ def _pays(input: Tensor, layer: nn.Conv3d | nn.ConvTranspose3d, mixing: Mixing) 
         return False
     if min(layer.in_channels, layer.out_channels) <= _FEW_CHANNELS:
         return False
+    numbers = input.numel() * (1 + layer.out_channels * _growth(layer) / layer.in_channels)
+    if layer.weight.numel() > _MOST_WEIGHTS * numbers:
+        return False
     num_moments = min(mixing.moments.shape[1], mixing.products.shape[0])
     return mixing.moments.shape[0] <= _MOST_PRODUCTS * _TAPS * num_moments
+
+
+def _growth(layer: nn.Conv3d | nn.ConvTranspose3d) -> float:
+    """Pixels of all moments after a layer for each one before it."""
+    times = float(prod(layer.stride))
+    return times if isinstance(layer, nn.ConvTranspose3d) else 1 / times
 
 
 class QuickConv3d(nn.Conv3d):

@@ -9,13 +9,16 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 from trimesh.exchange.binvox import export_binvox
+from trimesh.visual import ColorVisuals
+from trimesh.visual.color import srgb_to_linear
 from trimesh.voxel import VoxelGrid
 
 from vidgen.writing import replacing
-from voxel.meshes import MeshSettings, cleared, shape_mesh
+from voxel.meshes import CLAY, MeshSettings, cleared, shape_mesh
 
 ShapeFormat = Literal["glb", "obj", "stl", "ply", "binvox", "npz"]
 
+_ROUGHNESS = 0.9
 # glTF wants y up; what looks along -y here looks along z there.
 _TO_GLTF = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
@@ -23,7 +26,8 @@ _TO_GLTF = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
     """Writes a mesh as what the name ends in: `.glb`, `.obj`, `.stl` or `.ply`.
 
-    GLB has y up, as its standard asks; the other files keep z up. GLB and PLY keep colors.
+    GLB has y up, as its standard asks, and is of clay; the other files keep z up. GLB and PLY keep
+    colors.
 
     Args:
         path: The file; replaced when it exists.
@@ -36,11 +40,31 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("glb", "obj", "stl", "ply"):
         raise ValueError(f"cannot write {path.name}: it must end in .glb, .obj, .stl or .ply")
-    if kind == "glb":
-        mesh = mesh.copy().apply_transform(_TO_GLTF)
-    content: Any = mesh.export(file_type=kind)  # text or bytes, by kind
+    # Text or bytes, by kind.
+    content: Any = _glb(mesh) if kind == "glb" else mesh.export(file_type=kind)
     with replacing(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _glb(mesh: trimesh.Trimesh) -> bytes:
+    """A mesh with normals, of a dull material: glTF's own default is a metal, black in viewers."""
+    turned = mesh.copy().apply_transform(_TO_GLTF)
+    color = [*srgb_to_linear(np.array(CLAY)).tolist(), 1.0]
+    if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "vertex":
+        # The material's color is a factor of the vertices'. glTF's colors are linear.
+        color = [1.0, 1.0, 1.0, 1.0]
+        linear = srgb_to_linear(np.asarray(mesh.visual.vertex_colors)[:, :3])
+        turned.visual = ColorVisuals(turned, vertex_colors=np.round(255 * linear).astype(np.uint8))
+    surface = {"baseColorFactor": color, "metallicFactor": 0.0, "roughnessFactor": _ROUGHNESS}
+
+    def dressed(tree: dict[str, Any]) -> None:
+        tree["materials"] = [{"pbrMetallicRoughness": surface}]
+        for part in tree["meshes"]:
+            for primitive in part["primitives"]:
+                primitive["material"] = 0
+
+    content: Any = turned.export(file_type="glb", include_normals=True, tree_postprocessor=dressed)
+    return content
 
 
 def write_volume(

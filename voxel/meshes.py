@@ -33,8 +33,9 @@ _UPRIGHT = {
     "y": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),
     "z": np.eye(3, dtype=int),
 }
-# Cells that share a face, an edge or a corner belong together.
-_TOUCHING = np.ones((3, 3, 3), dtype=bool)
+Touch = Literal["faces", "corners"]
+# Cells belong together that share a face, or that share a face, an edge or a corner.
+_NEIGHBORS: dict[Touch, int] = {"faces": 1, "corners": 3}
 # As a share of the threshold. A cell exactly at the threshold would put many corners of the surface
 # into one point, and the surface would touch itself there.
 _CLEARANCE = 1e-3
@@ -52,7 +53,7 @@ class MeshSettings:
 
     Attributes:
         threshold: Occupancy from which a cell is inside.
-        largest: Keep only the largest connected part.
+        largest: Keep only the largest part connected over faces of cells: one piece of surface.
         smooth: Round off the steps of the cells; volume and size stay.
         faces: Most triangles; `None` keeps all.
         height: In metres; `None` makes the longest side 1.
@@ -97,28 +98,39 @@ def shape_mesh(
 def cleared(
     occupancy: Float[np.ndarray, "depth height width"], settings: MeshSettings
 ) -> Float[np.ndarray, "depth height width"]:
-    """The volume without the parts that `settings.largest` leaves out."""
+    """The volume without the parts that `settings.largest` leaves out.
+
+    Cells that share no more than an edge or a corner are different parts here: `surface` runs
+    between them, and what hangs on to a shape by such a cell would be a loose piece of its mesh.
+    """
     if not settings.largest:
         return occupancy
     solid = occupancy >= settings.threshold
-    return np.where(solid & ~largest_component(solid), 0, occupancy).astype(occupancy.dtype)
+    kept = largest_component(solid, "faces")
+    return np.where(solid & ~kept, 0, occupancy).astype(occupancy.dtype)
 
 
 def largest_component(
-    solid: Bool[np.ndarray, "depth height width"],
+    solid: Bool[np.ndarray, "depth height width"], touch: Touch = "corners"
 ) -> Bool[np.ndarray, "depth height width"]:
-    """The largest part connected over faces, edges or corners; of equal ones the first."""
-    labels = component_labels(solid)
+    """The largest connected part; of equal ones the first.
+
+    Args:
+        solid: Cells inside.
+        touch: What connected cells share: "faces", or "corners", where edges count too.
+    """
+    labels = component_labels(solid, touch)
     sizes = np.bincount(labels.ravel())[1:]
     return labels == 1 + int(np.argmax(sizes)) if len(sizes) else solid
 
 
 def component_labels(
-    solid: Bool[np.ndarray, "depth height width"],
+    solid: Bool[np.ndarray, "depth height width"], touch: Touch = "corners"
 ) -> Int[np.ndarray, "depth height width"]:
     """The number of each cell's connected part, from 1 in the order of first cells; else 0."""
     labels = np.zeros(solid.shape, dtype=np.int32)
-    ndimage.label(solid, structure=_TOUCHING, output=labels)
+    structure = ndimage.generate_binary_structure(3, _NEIGHBORS[touch])
+    ndimage.label(solid, structure=structure, output=labels)
     return labels
 
 

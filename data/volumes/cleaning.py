@@ -33,7 +33,10 @@ class CleanMesh(NamedTuple):
 
 
 def cleaned(mesh: Mesh, size: int, pad: float, up: Up) -> CleanMesh:
-    """A mesh turned upright, centred by its bounding box and scaled evenly to fit the grid.
+    """A mesh turned upright, scaled evenly to fit the grid, and put into its middle.
+
+    A side of about an odd number of cells is centred on a cell's middle, one of an even number on
+    a border, so that the number of cells along it is the rounded length: `middle_of` says where.
 
     Faces that are there twice are kept once: programs for drawing write both sides of a sheet,
     and to a parity count two faces at one place are none.
@@ -63,6 +66,15 @@ def cleaned(mesh: Mesh, size: int, pad: float, up: Up) -> CleanMesh:
     return CleanMesh(scaled, faces, *pieces(corners[kept]))
 
 
+def middle_of(lengths: Float64[np.ndarray, " axis"], size: int) -> Float64[np.ndarray, " axis"]:
+    """Where the middle of an object lies that is so many cells long along each axis.
+
+    Half a cell below the grid's own middle where the rounded length is odd and the size even, or
+    the other way round: then both ends lie near borders of cells, and few centres near the surface.
+    """
+    return (size - (np.rint(lengths) - size) % 2) / 2
+
+
 def _merged(mesh: Mesh) -> tuple[Float64[np.ndarray, "vertex 3"], Int64[np.ndarray, "face 3"]]:
     """Vertices at exactly the same place become one, as in STL, where each face has its own."""
     # Adding 0 makes -0 and 0 one place.
@@ -86,7 +98,8 @@ def _scaled(
     with np.errstate(all="ignore"):
         # Halves first: the sum of two large numbers may be none.
         scale = (size - 2 * pad) / float((high - low).max())
-        scaled = (points - (low / 2 + high / 2)) * scale + size / 2
+        middle = middle_of((high - low) * scale, size)
+        scaled = (points - (low / 2 + high / 2)) * scale + middle
     if not (0 < scale < np.inf and np.isfinite(scaled[faces]).all()):
         raise DataError(f"its size cannot be used: from {low.tolist()} to {high.tolist()}")
     return scaled

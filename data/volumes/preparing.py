@@ -32,7 +32,7 @@ from data.volumes.store import (
     read_shape_index,
     write_shape_index,
 )
-from data.volumes.voxelizing import voxelized
+from data.volumes.voxelizing import METHOD, voxelized
 from data.workers import mapped
 
 # Files that one job of a worker process reads: small ones cost less than to pass them on.
@@ -116,7 +116,7 @@ def source_fingerprint(root: Path, listing: ShapeListing, voxelization: Voxeliza
         except OSError:
             continue
         files.append([asdict(file), status.st_size, status.st_mtime_ns])
-    settings = [asdict(voxelization), listing.classes]
+    settings = [METHOD, asdict(voxelization), listing.classes]
     return hashlib.sha256(json.dumps([settings, files]).encode()).hexdigest()
 
 

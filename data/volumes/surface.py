@@ -13,9 +13,19 @@ _SAMPLES_AT_ONCE = 1 << 22
 
 
 def sampled_cells(
-    corners: Float64[np.ndarray, "face 3 3"], size: int
+    corners: Float64[np.ndarray, "face 3 3"],
+    size: int,
+    first: Int64[np.ndarray, " 3"],
+    last: Int64[np.ndarray, " 3"],
 ) -> Bool[np.ndarray, "{size} {size} {size}"]:
-    """Cells that hold a sample of the triangles, whose corners are given in units of cells."""
+    """Cells that hold a sample of the triangles.
+
+    Args:
+        corners: In units of cells.
+        size: Cells along a side.
+        first: First cells along the axes; what lies before, by rounding, is counted there.
+        last: Last cells, inclusive.
+    """
     cells = np.zeros((size, size, size), bool)
     corner, long_edge, short_edge, counts = _sampling(corners)
     total = np.cumsum(counts.prod(axis=1))
@@ -29,7 +39,7 @@ def sampled_cells(
         keep = s + t <= 1
         face, s, t = part[face[keep]], s[keep, None], t[keep, None]
         points = corner[face] + s * long_edge[face] + t * short_edge[face]
-        x, y, z = np.clip(points.astype(np.int64), 0, size - 1).T
+        x, y, z = np.clip(points.astype(np.int64), first, last).T
         cells[x, y, z] = True
     return cells
 

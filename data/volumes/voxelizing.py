@@ -30,14 +30,12 @@ from data.volumes.cleaning import CleanMesh, cleaned
 from data.volumes.crossings import crossings, expanded
 from data.volumes.meshes import Mesh
 from data.volumes.orientation import Up
-from data.volumes.surface import sampled_cells
+from data.volumes.thin import Grid, Reach, add_ends, add_rods, add_sheets, reach_of
 
+# Another number makes prepared volumes out of date.
+METHOD = 2
 # Cells of all pieces' boxes that are voted on at once: 32 MB of votes.
 _CELLS_AT_ONCE = 1 << 22
-# Cells along the longest side of a face that is as good as its corners.
-_SMALL = 1.5
-
-Grid = Bool[np.ndarray, "size size size"]
 
 
 class Voxels(NamedTuple):
@@ -69,11 +67,15 @@ class _Fill(NamedTuple):
 def voxelized(mesh: Mesh, size: int, pad: float | None = None, up: Up = "z") -> Voxels:
     """The solid that a mesh encloses, as cells whose centre is inside, and its thin parts.
 
+    The occupied cells reach from end to end of the longest side and lie in the middle of the grid,
+    half a cell below it where they are odd in number. So the surface of a volume, written without
+    blur or smoothing, gives the same cells again.
+
     Args:
         mesh: Triangles, in any unit, with any number of pieces, closed or not.
         size: Cells along a side.
         pad: Cells left free at both ends of the longest side; `None` leaves a sixteenth of the
-            size. The other sides are centred.
+            size.
         up: The mesh's axis that points upwards; it becomes z.
 
     Raises:
@@ -82,13 +84,15 @@ def voxelized(mesh: Mesh, size: int, pad: float | None = None, up: Up = "z") -> 
     clean = cleaned(mesh, size, size / 16 if pad is None else pad, up)
     inside = np.zeros((size, size, size), bool)
     sheets = np.zeros_like(inside)
+    reach = reach_of(clean, size)
     for faces, components in _pieces(clean):
-        _fill_pieces(inside, sheets, clean.vertices, faces, components)
-    _add_sheets(inside, sheets)
-    _add_rods(inside, clean)
+        _fill_pieces(inside, sheets, clean.vertices, faces, components, reach)
+    add_sheets(inside, sheets)
+    add_rods(inside, clean, reach)
+    add_ends(inside, clean, reach)
     if not inside.any():
         raise DataError("no cell is occupied")
-    return Voxels(inside, clean.num_open_edges)
+    return Voxels(_centred(inside), clean.num_open_edges)
 
 
 def _pieces(clean: CleanMesh) -> list[tuple[Int64[np.ndarray, "_ 3"], Int64[np.ndarray, " _"]]]:
@@ -124,6 +128,7 @@ def _fill_pieces(
     vertices: Float64[np.ndarray, "vertex 3"],
     faces: Int64[np.ndarray, "face 3"],
     components: Int64[np.ndarray, " face"],
+    reach: Reach,
 ) -> None:
     """Marks the cells and sheets of some pieces; `components` is sorted."""
     low, high = _boxes(vertices, faces, components)
@@ -133,7 +138,7 @@ def _fill_pieces(
     # Cells' centres become whole numbers, which makes every comparison below exact.
     corners = vertices[faces] - 0.5
     fills = [
-        _filled_along(axis, corners, piece, low, sides, offsets, inside.shape[0])
+        _filled_along(axis, corners, piece, low, sides, offsets, inside.shape[0], reach)
         for axis in range(3)
     ]
     votes = np.zeros(offsets[-1], np.int64)
@@ -153,6 +158,7 @@ def _filled_along(
     sides: Int64[np.ndarray, "piece 3"],
     offsets: Int64[np.ndarray, " _"],
     size: int,
+    reach: Reach,
 ) -> _Fill:
     """Cells between the crossings of the lines along one axis, and cells of sheets."""
     strides = np.array([size * size, size, 1])
@@ -168,7 +174,7 @@ def _filled_along(
     vote = (local[:, 0] * side[:, 1] + local[:, 1]) * side[:, 2] + local[:, 2]
     is_thin = begin == end
     middle = np.concatenate(((first + second)[is_thin] / 2, height[~is_even]))
-    middle_cells = np.clip(np.rint(middle).astype(np.int64), 0, size - 1)
+    middle_cells = np.clip(np.rint(middle).astype(np.int64), reach.first[axis], reach.last[axis])
     thin_lines = np.concatenate((paired[is_thin], line[~is_even]))
     sheets = _cells(axis, thin_lines, middle_cells, size)
     return _Fill(cells @ strides, vote + offsets[number], sheets @ strides)
@@ -211,40 +217,9 @@ def _across(axis: int) -> tuple[int, int]:
     return (1 if axis == 0 else 0), (1 if axis == 2 else 2)
 
 
-def _add_sheets(inside: Grid, sheets: Grid) -> None:
-    """Adds cells that lines cross without meeting a centre, where no solid is near."""
-    thin = sheets & ~_dilated(inside)
-    inside |= _grown(thin, sheets)
-
-
-def _add_rods(inside: Grid, clean: CleanMesh) -> None:
-    """Adds what the lines have missed: samples of the surface where nothing is near."""
-    size = inside.shape[0]
-    reached = _dilated(inside)
-    corners = clean.vertices[clean.faces]
-    spread = corners.max(axis=1) - corners.min(axis=1)
-    x, y, z = np.clip(corners.astype(np.int64), 0, size - 1).transpose(2, 0, 1)
-    # Small faces near the solid are most faces of most meshes, and have nothing to add.
-    is_far = (spread.max(axis=1) > _SMALL) | ~reached[x, y, z].all(axis=1)
-    if not is_far.any():
-        return
-    thin = sampled_cells(corners[is_far], size) & ~reached
-    if thin.any():
-        is_near = _dilated(_dilated(thin))[x, y, z].any(axis=1) | is_far
-        inside |= _grown(thin, sampled_cells(corners[is_near], size))
-
-
-def _grown(thin: Grid, surface: Grid) -> Grid:
-    """Thin parts with the surface one cell around them, so that they hold on to the solid."""
-    return surface & _dilated(thin) if thin.any() else thin
-
-
-def _dilated(grid: Grid) -> Grid:
-    """Each cell's 26 neighbours too."""
-    for axis in range(3):
-        wide = grid.copy()
-        before, behind = np.moveaxis(wide, axis, 0), np.moveaxis(grid, axis, 0)
-        before[1:] |= behind[:-1]
-        before[:-1] |= behind[1:]
-        grid = wide
-    return grid
+def _centred(inside: Grid) -> Grid:
+    """The volume moved by whole cells until the occupied ones are in the middle."""
+    size, others = inside.shape[0], ((1, 2), (0, 2), (0, 1))
+    ranges = [np.flatnonzero(inside.any(axis=axes)) for axes in others]
+    steps = [(size - (at[-1] + 1 - at[0])) // 2 - at[0] for at in ranges]
+    return np.roll(inside, steps, axis=(0, 1, 2))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from vidgen import quick_convolution
 from vidgen.quick_convolution import QuickConv3d, QuickConvTranspose3d, time_mixing
 
 # Stride through time, and sizes: whole pieces, a last piece cut short, odd rows, too short to gain.
@@ -70,6 +71,21 @@ def test_the_quick_way_is_the_one_taken(monkeypatch):
     QuickConv3d(6, 7)(torch.zeros(1, 6, 7, 8, 8))
     monkeypatch.setattr(functional, "conv_transpose3d", refuse)
     QuickConvTranspose3d(6, 7)(torch.zeros(1, 6, 8, 4, 4))
+
+
+@pytest.mark.parametrize("layer", [QuickConv3d(64, 128, 2), QuickConvTranspose3d(128, 64)])
+def test_large_kernels_of_small_clips_go_torchs_way(layer, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("the quick way was taken")
+
+    # 524,288 weights for 64 times as many pixels in one clip before, or after it, as channels.
+    small = (8, 8, 8) if isinstance(layer, QuickConv3d) else (4, 4, 4)
+    large = [2 * side for side in small]
+    layer(torch.zeros(2, layer.in_channels, *large))
+    monkeypatch.setattr(quick_convolution, "_convolve", refuse)
+    layer(torch.zeros(1, layer.in_channels, *small))
+    with pytest.raises(AssertionError, match="quick way"):
+        layer(torch.zeros(2, layer.in_channels, *large))
 
 
 def test_half_precision_goes_torchs_way():

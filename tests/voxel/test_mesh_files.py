@@ -55,9 +55,41 @@ def test_a_glb_has_the_chunks_of_its_standard_and_keeps_colors(tmp_path):
     assert (magic, version, length) == (0x46546C67, 2, len(content))
     size, kind = struct.unpack("<II", content[12:20])
     assert kind == 0x4E4F534A and size % 4 == 0
-    json.loads(content[20 : 20 + size])
-    colors = opened(tmp_path / "red.glb").visual.vertex_colors
-    assert colors[0, 0] > 200 and colors[0, 1] < 40
+    tree, values = glb_parts(content)
+    (primitive,) = tree["meshes"][0]["primitives"]
+    assert tree["accessors"][primitive["attributes"]["POSITION"]].keys() >= {"min", "max"}
+    material = tree["materials"][primitive["material"]]["pbrMetallicRoughness"]
+    assert material["metallicFactor"] == 0 and material["baseColorFactor"] == [1, 1, 1, 1]
+    # 0.85, 0.1 and 0.08 are 0.69, 0.01 and 0.007 in linear light, of 255.
+    assert values("COLOR_0", np.uint8)[0, :3].tolist() == pytest.approx([177, 3, 2], abs=1)
+
+
+def test_a_glb_without_colors_is_of_clay_and_its_normals_look_outwards(tmp_path):
+    mesh = write_shape(tmp_path / "shape.glb", SHAPE, SETTINGS)
+    tree, values = glb_parts((tmp_path / "shape.glb").read_bytes())
+    (material,) = (each["pbrMetallicRoughness"] for each in tree["materials"])
+    assert material["metallicFactor"] == 0
+    # 0.82, 0.76 and 0.68 in linear light.
+    assert material["baseColorFactor"] == pytest.approx([0.638, 0.538, 0.420, 1], abs=1e-3)
+    # Back to z up.
+    normals = values("NORMAL", np.float32)[:, [0, 2, 1]] * [1, -1, 1]
+    assert (normals * mesh.vertex_normals).sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def glb_parts(content):
+    """The JSON of a GLB, and a function that gives an attribute of its only part as an array."""
+    (size,) = struct.unpack("<I", content[12:16])
+    tree, binary = json.loads(content[20 : 20 + size]), content[28 + size :]
+
+    def values(name, kind):
+        (primitive,) = tree["meshes"][0]["primitives"]
+        accessor = tree["accessors"][primitive["attributes"][name]]
+        view = tree["bufferViews"][accessor["bufferView"]]
+        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        array = np.frombuffer(binary[start : start + view["byteLength"]], kind)
+        return array.reshape(accessor["count"], -1)
+
+    return tree, values
 
 
 def test_an_stl_has_84_bytes_and_50_a_face(tmp_path):

@@ -102,6 +102,20 @@ def test_the_largest_part_keeps_its_probabilities():
     assert shape_mesh(both).body_count == 2
 
 
+def test_the_largest_part_is_one_piece_of_surface():
+    # Cells that touch at an edge or a corner only, and those behind them, are loose in a mesh.
+    hanging = block(12, (1, 6), (1, 6), (1, 6)) + block(12, (6, 8), (6, 9), (2, 4))
+    hanging += block(12, (8, 10), (9, 11), (4, 6))
+    assert shape_mesh(hanging).body_count == 3
+    kept = shape_mesh(hanging, MeshSettings(largest=True))
+    assert kept.body_count == 1 and kept.extents == pytest.approx([1, 1, 1])
+    noise = np.random.default_rng(0).random((16, 16, 16))
+    for threshold in (0.5, 0.7, 0.9):
+        mesh = shape_mesh(noise, MeshSettings(threshold=threshold, largest=True))
+        # The other pieces are the walls of cavities.
+        assert sum(piece.volume > 0 for piece in mesh.split()) == 1 and is_closed(mesh)
+
+
 def test_a_shape_stands_on_the_origin_with_a_longest_side_of_one():
     mesh = shape_mesh(block(8, (0, 2), (1, 7), (3, 6)))
     assert mesh.bounds == pytest.approx(np.array([[-1 / 6, -0.5, 0], [1 / 6, 0.5, 0.5]]))

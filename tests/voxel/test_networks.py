@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from voxel.networks import (
+    FromOneVoxel,
     ImageEncoder,
     VolumeEncoder,
     VoxelDiscriminator,
@@ -84,12 +86,30 @@ def test_the_first_layer_is_a_matrix_product_whatever_its_stride():
     assert torch.equal(first(latent[:, :, None, None, None]), made)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_first_layer_is_torch_s_transposed_convolution(bias):
+    torch.manual_seed(0)
+    layer = FromOneVoxel(5, 3, 4, bias=bias)
+    latent = torch.randn(2, 5, 1, 1, 1, requires_grad=True)
+    theirs = functional.conv_transpose3d(latent, layer.weight, layer.bias)
+    made = layer(latent)
+    torch.testing.assert_close(made, theirs)
+    direction, weights = torch.randn_like(made), [latent, *layer.parameters()]
+    ours = torch.autograd.grad(made, weights, direction)
+    torch.testing.assert_close(ours, torch.autograd.grad(theirs, weights, direction))
+
+
+def test_maps_on_a_cpu_have_the_channel_innermost():
+    for made in VoxelDiscriminator(16, 4).maps(torch.rand(2, 1, 16, 16, 16)):
+        assert made.is_contiguous(memory_format=torch.channels_last_3d)
+
+
 def test_layers_follow_each_other_as_in_the_table():
     torch.manual_seed(0)
     generator, discriminator = VoxelGenerator(6, 16, 3), VoxelDiscriminator(16, 3)
     kinds = [type(layer).__name__ for layer in generator.layers]
     rise = ["BatchNorm3d", "ReLU", "QuickConvTranspose3d"]
-    assert kinds == ["ConvTranspose3d", *rise, *rise]
+    assert kinds == ["FromOneVoxel", *rise, *rise]
     latent = torch.randn(2, 6)
     odds = generator(latent) / (1 - generator(latent))
     torch.testing.assert_close(odds.log(), generator.logits(latent), atol=1e-5, rtol=1e-4)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from data.synthetic import ShapeMotion
 
 NUM_SHAPES = 256
-# About a minute of one core.
-SOLID_STEPS = 250
 
 
 def main(arguments: list[str]) -> int:
@@ -34,14 +32,14 @@ def demo(run: Path = Path("runs/demo"), steps: int | None = None) -> int:
 
     Args:
         run: Folder for everything; given again, the demo goes on where it was stopped.
-        steps: Steps of each training; by default those of the recipe, and fewer for shapes.
+        steps: Steps of each training; by default those of the recipes.
 
     Returns:
         Exit code; 0 also when a training was stopped and saved.
     """
     code = _demo_clips(run, steps)
     if code is None:
-        code = _demo_shapes(run / "shapes", SOLID_STEPS if steps is None else steps)
+        code = _demo_shapes(run / "shapes", steps)
     if code is not None:
         return code
     _say(
@@ -81,12 +79,15 @@ def _demo_clips(run: Path, steps: int | None) -> int | None:
     return None
 
 
-def _demo_shapes(run: Path, steps: int) -> int | None:
+def _demo_shapes(run: Path, steps: int | None) -> int | None:
     """Leaves meshes in RUN/generated; the exit code if it was stopped."""
     from voxel.__main__ import main as voxel_command
 
     _say("5/6 training with the recipe `3dgan_tiny` on balls, boxes, chairs and tables")
-    code = _stopped(["--config", "3dgan_tiny", "--run", str(run), "--training.steps", str(steps)])
+    options = ["--config", "3dgan_tiny", "--run", str(run)]
+    if steps is not None:
+        options += ["--training.steps", str(steps)]
+    code = _stopped(options)
     if code is not None:
         return code
     _say("6/6 generating shapes")

@@ -71,6 +71,7 @@ def arithmetic(
     occupancies = decoded(loaded, latents, labels, options.batch_size)
     names = ["a", "b", "c", "result"]
     meshes = [folder.write(n, shape) for n, shape in zip(names, occupancies, strict=True)]
+    folder.refuse_if_empty()
     picture = options.out / "arithmetic.png"
     write_table(picture, [meshes])
     outputs.say(f"{picture}: A, B, C and A - B + C")

@@ -6,10 +6,14 @@ python -m voxel generate runs/furniture --label sofa --seeds 3,5 --out sofas --f
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vidgen.commands.arguments import check_range, chosen_seeds
 from voxel.commands.arguments import ShapeOptions, run_on_arguments
+
+# Fewer are done before other processes have started.
+_MANY_SHAPES = 32
 
 
 def main(arguments: list[str]) -> None:
@@ -24,6 +28,7 @@ def generate(
     count: int | None = None,
     seeds: str | None = None,
     truncation: float = 1.0,
+    num_workers: int | None = None,
 ) -> None:
     """Write shapes of a trained model, one file a seed, with sheet.png and turntable.mp4.
 
@@ -33,24 +38,24 @@ def generate(
         count: Number of shapes, of seeds 0, 1, 2, ...; 8 by default.
         seeds: Their seeds instead, such as 0-15 or 3,5,9-12.
         truncation: Below 1, shapes nearer to the typical one: less variety, fewer failures.
+        num_workers: Processes that make meshes and draw them while this one makes shapes; 0 does
+            all in this one. By default one a core from 32 shapes on.
 
     Raises:
         UserError: The command cannot be done as it was given.
     """
     chosen = chosen_seeds(count, seeds, default=8)
     check_range("truncation", truncation, 0, 10)
+    check_range("num_workers", num_workers, 0, 1024)
+    if num_workers is None:
+        num_workers = (os.cpu_count() or 1) if len(chosen) >= _MANY_SHAPES else 0
 
-    import torch
-
+    from data.workers import worker_pool
     from vidgen.commands import outputs
-    from voxel.commands.shapes import ShapeFolder, labels_of, volumes
+    from voxel.commands.shapes import ShapeFolder, sampled
 
     loaded = outputs.open_game(run, options)
-    folder = ShapeFolder(options)
-    for batch in outputs.batches(chosen, options.batch_size):
-        labels = labels_of(loaded, options, len(batch))
-        with outputs.enough_memory(len(batch)), torch.no_grad():
-            occupancies = volumes(loaded.game.sample(batch, labels, truncation=truncation))
-        for seed, occupancy in zip(batch, occupancies, strict=True):
-            folder.write(f"seed-{outputs.seed_name(seed)}", occupancy)
-    folder.write_pictures()
+    with worker_pool(num_workers) as done_by:
+        folder = ShapeFolder(options, done_by)
+        folder.write_all(sampled(loaded, options, chosen, truncation))
+        folder.write_pictures()

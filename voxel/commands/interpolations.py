@@ -57,8 +57,7 @@ def write_way(
         folder.write(f"frame-{number:0{digits}d}", occupancy)
         for number, occupancy in enumerate(occupancies)
     ]
-    if not folder.meshes:
-        raise UserError(f"every shape is empty at --threshold {options.threshold:g}")
+    folder.refuse_if_empty()
     film, row = options.out / "interpolation.mp4", options.out / "interpolation.png"
     write_film(film, meshes, fps)
     outputs.say(f"{film}: {len(meshes)} shapes one after another")

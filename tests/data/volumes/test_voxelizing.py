@@ -168,6 +168,37 @@ def test_lines_through_shared_edges_and_corners_are_counted_once(seed):
     assert not flat[distance > 1.8].any()
 
 
+def test_a_side_has_as_many_cells_as_its_rounded_length_and_lies_in_the_middle():
+    for length in (2.6, 3.0, 3.4, 3.6, 4.0, 4.4, 15.0):
+        volume = voxelized(as_mesh(box((0, 0, 0), (16, length, length))), 16, pad=0.0).volume
+        cells = round(length)
+        low = (16 - cells) // 2
+        assert span(volume) == [(0, 16), (low, low + cells), (low, low + cells)]
+        assert volume.sum() == 16 * cells**2, "mirrored, it is the same"
+
+
+def test_a_sheet_at_the_upper_end_adds_no_cell_beyond_it():
+    # The open sheet closes nothing: it lies on the box's own top.
+    top = np.array([[0, 0, 8], [8, 0, 8], [8, 8, 8], [0, 8, 8]], np.float64)
+    leg = box((3, 3, 0), (5, 5, 8))
+    mesh = Mesh(
+        np.concatenate([leg.vertices, top]).astype(np.float64),
+        np.concatenate([leg.faces, np.array([[8, 9, 10], [8, 10, 11]])]).astype(np.int64),
+    )
+    volume = voxelized(mesh, 16).volume
+    assert span(volume) == [(1, 15)] * 3
+    assert volume[:, :, 14].all(axis=None, where=np.pad(np.ones((14, 14), bool), 1))
+
+
+def test_the_ends_of_the_longest_side_are_kept_however_thin():
+    # The lid reaches 0.4 of a cell above the body and no line along z meets a centre in it.
+    parts = [box((0, 0, 0), (8, 8, 15.6)), box((3, 3, 15), (5, 5, 16))]
+    volume = voxelized(as_mesh(*parts), 16, pad=0.0).volume
+    assert span(volume)[2] == (0, 16)
+    parts = [box((0, 0, 0.4), (8, 8, 16)), box((3, 3, 0), (5, 5, 0.3))]
+    assert span(voxelized(as_mesh(*parts), 16, pad=0.0).volume)[2] == (0, 16)
+
+
 @pytest.mark.parametrize(
     ("points", "text"),
     [

@@ -14,6 +14,7 @@ from voxel.__main__ import main
 from voxel.commands.evaluate import main as evaluate_shapes
 
 SIZE = 16
+_OTHERS = ((2, 3), (1, 3), (1, 2))  # axes across x, y and z, of a batch of volumes
 
 
 class BoxGame(Game):
@@ -62,13 +63,20 @@ class BoxGame(Game):
         return self.decode(torch.stack([4 * bright, 4 + 0 * bright, 6 + 0 * bright], dim=1), labels)
 
     def features(self, volumes, labels=None):
-        """Cells along each axis, thrice, as if from three layers."""
+        """Cells along x, y and z."""
         solid = volumes[:, 0] > 0.5
-        sides = [
-            solid.any(dim=others[1]).any(dim=others[0]).sum(dim=1)
-            for others in ((1, 2), (1, 2), (1, 2))
-        ]
+        sides = [solid.any(dim=later).any(dim=first).sum(dim=1) for first, later in _OTHERS]
         return torch.stack(sides, dim=1).float()
+
+    @property
+    def feature_network(self):
+        """Two neurons: the cells in a row along x, and along z, nine at most."""
+        layer = nn.Conv3d(1, 2, 9, bias=False)
+        with torch.no_grad():
+            layer.weight.zero_()
+            layer.weight[0, 0, :, 0, 0] = 1
+            layer.weight[1, 0, 0, 0, :] = 1
+        return SimpleNamespace(blocks=[nn.Sequential(layer, nn.LeakyReLU(0.2))])
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +99,22 @@ def boxes(monkeypatch):
         return game
 
     return use
+
+
+@pytest.fixture
+def box_tree(tmp_path):
+    """Writes boxes of given sides, at the place of BoxGame's, as ROOT/CLASS/SPLIT/NAME.npy."""
+
+    def write(**sides):
+        for name, (x, y, z) in sides.items():
+            path = tmp_path / "data" / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cells = np.zeros((SIZE,) * 3, bool)
+            cells[2 : 2 + x, 2 : 2 + y, 2 : 2 + z] = True
+            np.save(path.with_suffix(".npy"), cells)
+        return tmp_path / "data"
+
+    return write
 
 
 @pytest.fixture

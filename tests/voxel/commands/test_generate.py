@@ -87,7 +87,7 @@ def test_empty_shapes_cost_a_line_each_and_only_empty_ones_are_a_mistake(tmp_pat
     assert names(tmp_path)[:2] == ["seed-000000.glb", "seed-000002.glb"]
     result = voxel("generate", "r", "--out", tmp_path / "more", "--seeds", "1,3")
     assert result.code == 2
-    assert "every shape is empty at --threshold 0.5; give a lower one" in result.error
+    assert "every shape is empty at --threshold 0.5, the highest occupancy is 0;" in result.error
 
 
 def torch_mask(seeds):
@@ -112,3 +112,17 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, boxes, voxel, argumen
     result = voxel("generate", "r", "--out", tmp_path, *arguments)
     assert result.code == 2 and complaint in result.error
     assert result.error.count("\n") == 1 and names(tmp_path) == []
+
+
+def test_several_processes_write_the_same_files_and_say_the_same(tmp_path, boxes, voxel):
+    boxes()
+    lines = {}
+    for number in (0, 2):
+        out = tmp_path / str(number)
+        result = voxel("generate", "r", "--out", out, "--seeds", "0-4", "--num_workers", number)
+        assert result.code == 0, result.error
+        lines[number] = [line.replace(str(out), "") for line in result.lines]
+    assert lines[0] == lines[2] and len(lines[0]) == 7
+    assert names(tmp_path / "0") == names(tmp_path / "2")
+    for path in (tmp_path / "0").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes(), path.name

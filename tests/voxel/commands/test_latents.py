@@ -26,6 +26,26 @@ def test_a_way_passes_every_seed_and_says_how_smooth_it_is(tmp_path, boxes, voxe
     assert result.lines[-1] == "overlap of neighbours (IoU): mean 0.700, least 0.500"
 
 
+def test_empty_shapes_on_the_way_cost_a_line_each_and_not_the_others(tmp_path, boxes, voxel, film):
+    game = boxes()
+    decode = game.decode
+    # Only at the second seed is anything there at one half.
+    game.decode = lambda z, *rest: decode(z, *rest) * (1 - 0.7 * (z[:, 0, *[None] * 4] < 3))
+    arguments = ["--seeds", "0,4", "--frames", 3, "--largest"]
+    result = voxel("interpolate", "r", "--out", tmp_path, *arguments)
+    assert result.code == 0, result.error
+    assert [line.split(": ")[1] for line in result.lines if line.startswith("left out")] == [
+        "frame-0.glb", "frame-1.glb",
+    ]  # fmt: skip
+    assert [path.name for path in tmp_path.glob("*.glb")] == ["frame-2.glb"]
+    frames, _ = film(tmp_path / "interpolation.mp4")
+    assert (frames[:2] > 250).all() and frames[2].min() < 230
+    assert result.lines[-1] == "overlap of neighbours (IoU): mean 0.500, least 0.000"
+    result = voxel("interpolate", "r", "--out", tmp_path / "none", "--seeds", "0,1", "--largest")
+    assert result.code == 2
+    assert "every shape is empty at --threshold 0.5, the highest occupancy is 0.27" in result.error
+
+
 def test_classes_have_nothing_between_them(tmp_path, boxes, voxel):
     boxes(num_classes=3)
     result = voxel("interpolate", "r", "--out", tmp_path, "--seeds", "0,1")
