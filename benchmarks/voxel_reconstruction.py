@@ -13,7 +13,8 @@ here are new; new objects are the test split's. Each has three rows:
 Columns are average precision (AP) and IoU at the threshold 0.5, at the model's size and at 20³,
 where the article scores (§4.3); "aligned" is the best of 6,000 alignments, which lifts any
 predictor. Each number is the mean of an object's views, then of a class's objects, then of the
-classes. "Better" is the share of objects whose AP is above the class mean's.
+classes. "Better" is the share of objects whose AP is above the class mean's. `--picture` draws some
+known objects: a view and the model's shape, and below it the same view and the true shape.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import argparse
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -38,15 +40,18 @@ from data.sources import DataError
 from vidgen.adversarial.checkpoints import load_game
 from vidgen.errors import UserError
 from voxel import VoxelVAEGAN
+from voxel.meshes import EmptyShape, shape_mesh
 from voxel.metrics import (
     aligned_scores,
     average_precision,
     average_precision_grid,
     intersection_over_union,
 )
+from voxel.pictures import SIZE, write_contact_sheet
 
 ROWS = ("model", "class mean", "other image")
 COLUMNS = ("AP", "IoU", "AP 20³", "AP 20³ aligned", "IoU 20³", "IoU 20³ aligned")
+_DRAWN = 4
 Volume = Float[np.ndarray, "depth height width"]
 
 
@@ -109,29 +114,50 @@ def truths(views: ShapeViews) -> list[Volume]:
 
 
 @torch.no_grad()
+def made(game: VoxelVAEGAN, views: ShapeViews, item: int, numbers: list[int]) -> list[Volume]:
+    """The model's volumes of views of an object."""
+    pixels = np.stack([views.view(item, number) for number in numbers])
+    images = torch.from_numpy(pixels).float() / 127.5 - 1
+    return list(game.reconstruct(images)[:, 0].numpy(force=True))
+
+
 def predictions(
     game: VoxelVAEGAN, views: ShapeViews, means: dict[int, Volume], numbers: list[int]
 ) -> Iterator[Prediction]:
     """All rows for all objects and the views of these numbers."""
     random = np.random.default_rng(0)
-
-    def made(item: int) -> list[Volume]:
-        pixels = np.stack([views.view(item, number) for number in numbers])
-        images = torch.from_numpy(pixels).float() / 127.5 - 1
-        return list(game.reconstruct(images)[:, 0].numpy(force=True))
-
     for item, label in enumerate(views.labels):
         yield Prediction("class mean", item, means[label])
         other = another_class(item, views.labels, random)
         for row, shown in (("model", item), ("other image", other)):
-            yield from (Prediction(row, item, volume) for volume in made(shown))
+            volumes = made(game, views, shown, numbers)
+            yield from (Prediction(row, item, volume) for volume in volumes)
+
+
+def draw(
+    path: Path, game: VoxelVAEGAN, views: ShapeViews, volumes: list[Volume], number: int
+) -> None:
+    """Writes a PNG of objects spread over the classes; those that become nothing are left out.
+
+    Raises:
+        UserError: All become nothing, or the file cannot be written.
+    """
+    meshes, shown = [], []
+    for item in np.linspace(0, len(views) - 1, _DRAWN).round().astype(int).tolist():
+        try:
+            meshes.append(shape_mesh(made(game, views, item, [number])[0]))
+        except EmptyShape:
+            continue
+        meshes.append(shape_mesh(volumes[item]))
+        image = Image.fromarray(views.view(item, number).transpose(1, 2, 0))
+        shown += 2 * [np.asarray(image.resize((SIZE, SIZE))).transpose(2, 0, 1)]
+    if not meshes:
+        raise UserError("every shape is empty: train for longer")
+    write_contact_sheet(path, meshes, shown)
 
 
 def table(
-    found: Iterator[Prediction],
-    volumes: list[Volume],
-    labels: list[int],
-    align: Callable[[str], bool],
+    found: Iterator[Prediction], volumes: list[Volume], labels: list[int], align: bool
 ) -> tuple[dict[str, list[float]], float]:
     """Means of each row and column, and the share of objects that are better than the class mean.
 
@@ -139,11 +165,11 @@ def table(
         found: Predictions of all rows.
         volumes: Truth of each item.
         labels: Class of each item.
-        align: Whether a row is scored at 20³ too.
+        align: Score at 20³ too.
     """
     every: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
     for row, item, scores in found:
-        every[row][item].append(scored(scores, volumes[item], align(row)))
+        every[row][item].append(scored(scores, volumes[item], align))
     each = {
         row: {item: np.mean(views, axis=0).tolist() for item, views in items.items()}
         for row, items in every.items()
@@ -177,12 +203,14 @@ def report(settings: argparse.Namespace) -> None:
     )
     known = truths(train)
     means = class_means(known, train.labels)
+    if settings.picture is not None:
+        draw(settings.picture, game, train, known, settings.numbers[0])
     print(f"{settings.run} at step {loaded.step}, views number {settings.numbers} of each object")
     for title, views, align in (("known", train, settings.align_known), ("new", test, True)):
         started = time.process_time()
         volumes = known if views is train else truths(views)
         found = predictions(game, views, means, settings.numbers)
-        rows, better = table(found, volumes, views.labels, lambda _, align=align: align)
+        rows, better = table(found, volumes, views.labels, align)
         print(f"\n{len(views)} {title} objects in {len(views.classes)} classes")
         for row in ROWS:
             cells = zip(COLUMNS, rows[row], strict=False)
@@ -205,6 +233,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--align_known", action="store_true", help="Score known objects at 20³ too; minutes."
     )
+    parser.add_argument("--picture", type=Path, help="PNG of some known objects.")
     chosen = parser.parse_args()
     if chosen.films is None:  # as `make bench` calls it
         print("nothing to score: give a run, its shapes, and views that it was not trained on")

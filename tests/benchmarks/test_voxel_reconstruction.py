@@ -70,7 +70,7 @@ def test_rows_are_means_of_views_and_a_better_object_is_counted(benchmark: Any):
         benchmark.Prediction("class mean", 0, wrong),
         benchmark.Prediction("class mean", 1, truth),
     ]
-    rows, better = benchmark.table(iter(found), [truth, truth], [0, 0], lambda row: False)
+    rows, better = benchmark.table(iter(found), [truth, truth], [0, 0], False)
     iou = 8 / 88
     assert rows["model"][1] == pytest.approx(((1 + iou) / 2 + iou) / 2)
     assert rows["class mean"][1] == pytest.approx((1 + iou) / 2)
