@@ -65,7 +65,8 @@ class VoxelGAN(ShapeGame):
         width: Channels before the generator's last layer; doubled by each towards the latent.
         discriminator_width: Channels of the discriminator's first layer; doubled by each.
         num_classes: Classes it is conditioned on; 0 is unconditional.
-        bias: The convolutions have biases.
+        bias: The convolutions have biases. With the normalization "spectral" or "none" set it:
+            without biases every empty volume gets the score 0, and generated ones become empty.
         normalization: Of the discriminator; "layer", "spectral" and "none" suit penalties.
         normalize_first: Normalize after the discriminator's first layer too.
         loss: The adversarial loss.

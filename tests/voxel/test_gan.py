@@ -58,6 +58,12 @@ def test_the_discriminator_learns_a_hundredth_as_fast():
     assert (discriminator.name, generator.name) == ("discriminator", "generator")
 
 
+def test_the_seed_decides_the_initial_weights():
+    first, again, other = (tiny_gan(seed).generator.layers[0].weight for seed in (3, 3, 4))
+    assert first.equal(again)
+    assert not first.equal(other)
+
+
 def test_the_generator_is_judged_by_fresh_latents():
     game, seen = tiny_gan(), []
     game.generator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

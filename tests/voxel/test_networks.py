@@ -167,6 +167,21 @@ def test_without_batch_norm_a_volume_is_judged_by_itself(normalization):
     assert not any(isinstance(part, nn.BatchNorm3d) for part in judge.modules())
 
 
+@pytest.mark.parametrize("normalization", ["none", "spectral"])
+def test_only_biases_let_a_judge_without_norms_tell_an_empty_volume(normalization):
+    torch.manual_seed(0)
+    empty, cell = torch.zeros(2, 1, 16, 16, 16)
+    cell[0, 8, 8, 8] = 1
+    volumes = torch.stack([empty, cell, 3 * cell])
+    judge = VoxelDiscriminator(16, 4, normalization=normalization).eval()
+    scores = judge(volumes)
+    assert scores[0] == 0 and scores[1] != 0
+    torch.testing.assert_close(scores[2], 3 * scores[1])
+    biased = VoxelDiscriminator(16, 4, normalization=normalization, bias=True).eval()
+    nn.init.constant_(biased.head.bias, -2.0)
+    torch.testing.assert_close(biased(volumes)[0], torch.tensor(-2.0))
+
+
 def test_spectral_weights_have_norm_one():
     torch.manual_seed(0)
     judge = VoxelDiscriminator(8, 6, normalization="spectral")

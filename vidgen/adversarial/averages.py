@@ -107,7 +107,9 @@ class WeightAverage:
         """Running moments := plain means over fresh samples, drawn apart from the training's."""
         game, drawn_from, training = self._game, self._game.randomness, self._game.training
         momenta = [norm.momentum for norm in self._norms]
-        game.randomness = StepRandomness()
+        apart = StepRandomness()
+        apart.turn_to(0)
+        game.randomness = apart
         game.train()
         for norm in self._norms:
             norm.reset_running_stats()

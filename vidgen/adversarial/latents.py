@@ -38,7 +38,10 @@ class Randomness(Protocol):
 
 
 class StepRandomness:
-    """The stream of one training step, shared by all processes.
+    """The stream of one training step, shared by all processes; it begins with that of step 0.
+
+    Torch's own generator is left alone until `turn_to`: a game makes such a stream before it draws
+    its weights, and these are to follow the run's seed.
 
     Args:
         seed: The run's seed.
@@ -48,8 +51,7 @@ class StepRandomness:
 
     def __init__(self, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
         self.seed, self.rank, self.world_size = seed, rank, world_size
-        self._generator = torch.Generator()
-        self.turn_to(0)
+        self._generator = torch.Generator().manual_seed(_mix(seed, 0, 0))
 
     def turn_to(self, step: int) -> None:
         """Begins the stream of a step; also seeds torch, for noise layers and dropout."""

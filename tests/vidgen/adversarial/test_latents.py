@@ -73,6 +73,17 @@ def test_a_step_seeds_the_noise_of_layers_for_each_rank_apart():
     assert abs(correlation(stream.normal(20_000), noise(0, 4))) < 0.04
 
 
+def test_a_new_stream_is_that_of_step_0_and_leaves_the_seed_of_the_weights_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    stream = StepRandomness(1)
+    assert torch.rand(3).equal(expected)
+    drawn = stream.normal(2, 3)
+    stream.turn_to(0)
+    assert stream.normal(2, 3).equal(drawn)
+
+
 def test_the_numbers_of_a_seed_do_not_depend_on_its_batch():
     batch, alone = SeedRandomness([5, 9, 2, 9]), SeedRandomness([9])
     for drawn, own in zip(
