@@ -116,7 +116,8 @@ def test_motion_goes_on_where_the_last_category_left_it():
     later = VideoLatents(
         latents.content, whole[:, 15], latents.noise[:, 16:], latents.categories[:, 16:]
     )
-    assert torch.equal(game.generator.unroll(later), whole[:, 16:])
+    # To rounding: kernels may round differently at another place in memory.
+    torch.testing.assert_close(game.generator.unroll(later), whole[:, 16:], rtol=0, atol=1e-6)
 
 
 def test_recombined_clips_share_content_by_row_and_motion_by_column_bit_for_bit(categorical):

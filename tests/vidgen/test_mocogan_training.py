@@ -87,7 +87,7 @@ def test_generator_learns_to_please_judges_that_stand_still():
     optimizer = generator.optimizer.build(generator.parameters())
     batch = Batch(torch.zeros(8, 3, 16, 16, 16), torch.zeros(8, dtype=torch.long))
     losses = []
-    for step in range(25):
+    for step in range(50):
         game.randomness.turn_to(step)
         with only_trainable(game, generator.parameters()):
             optimizer.zero_grad()

@@ -128,9 +128,10 @@ def trajectory() -> NeuralSDE:
 def test_seeds_make_the_clip_and_share_frame_0(trajectory):
     latent = torch.rand(1, 5).expand(3, 5)
     states = trajectory(latent, path_seeds=torch.tensor([7, 8, 7]))
-    assert torch.equal(states[0], states[2])
-    assert torch.equal(states[0, 0], states[1, 0])
-    assert (states[0, 1:] - states[1, 1:]).abs().min() > 0
+    # To rounding: some processors' kernels round the rows of a batch differently.
+    torch.testing.assert_close(states[0], states[2], rtol=0, atol=1e-6)
+    torch.testing.assert_close(states[0, 0], states[1, 0], rtol=0, atol=1e-6)
+    assert (states[0, 1:] - states[1, 1:]).abs().min() > 1e-5
     alone = trajectory(latent[:1], path_seeds=torch.tensor([8]))
     torch.testing.assert_close(alone[0], states[1])
 
