@@ -17,9 +17,17 @@ from tests.data import camera, films
 from tests.recipes import tiny_game, ucf_tree
 from vidgen.__main__ import main as vidgen_command
 from vidgen.commands.configuration import recipes
-from vidgen.commands.evaluate import main as evaluate_command
+from vidgen.commands.evaluate import main as evaluate_clips
+from vidgen.commands.run_kind import makes_shapes
 from vidgen.commands.train import main as train_command
 from voxel.__main__ import main as voxel_command
+from voxel.commands.evaluate import main as evaluate_shapes
+
+
+def evaluate_command(arguments: list[str]) -> None:
+    """As evaluate.py does."""
+    (evaluate_shapes if makes_shapes(arguments) else evaluate_clips)(arguments)
+
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
