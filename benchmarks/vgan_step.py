@@ -92,8 +92,9 @@ def copy_weights(game: VGAN, generator: PlainGenerator, discriminator: nn.Module
 
 def plain_step() -> Step:
     torch.manual_seed(0)
+    game = VGAN()  # before the plain ones draw weights of their own
     generator, discriminator = PlainGenerator(), plain_discriminator()
-    copy_weights(VGAN(), generator, discriminator)
+    copy_weights(game, generator, discriminator)
     adams = [
         torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
         for network in (generator, discriminator)
