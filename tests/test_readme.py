@@ -56,6 +56,8 @@ def test_the_commands_of_the_readme_work_as_printed(tmp_path, monkeypatch):
     views = camera.shaken_views(20, "similarity")
     films.write_film(tmp_path / "shaken/street.mkv", [camera.frame(view) for view in views])
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (40, 40), "teal").save(tmp_path / "photos/box.png")
     write_solids(tmp_path / "meshes", 5)
     write_volumes(tmp_path / "volumetric_data")
     monkeypatch.chdir(tmp_path)
