@@ -1,4 +1,4 @@
-"""What a trained MoCoGAN is for: clips of any length, and motions in other contents."""
+"""What a trained MoCoGAN is for: clips of any length, motions in other contents; and its fakes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vidgen.adversarial.game import Game, evaluation
+from vidgen.adversarial.game import Batch, Game, evaluation
 from vidgen.adversarial.latents import Randomness, SeedRandomness
 from vidgen.errors import UserError
 from vidgen.mocogan_generator import (
@@ -17,6 +17,7 @@ from vidgen.mocogan_generator import (
     VideoGenerator,
     VideoLatents,
     labels_by_frame,
+    moments,
     one_hot,
     recombined,
 )
@@ -33,6 +34,7 @@ class TrainedMoCoGAN(Game):
         content_dim: Size of a clip's content code.
         motion_dim: Size of a frame's motion code.
         noise_dim: Size of a frame's noise.
+        video_lengths: Lengths in frames that fakes may have.
         video_discriminator: Scores windows of clips.
     """
 
@@ -41,6 +43,7 @@ class TrainedMoCoGAN(Game):
     content_dim: int
     motion_dim: int
     noise_dim: int
+    video_lengths: list[int]
     video_discriminator: WindowDiscriminator
     told_classes = False  # it guesses them
 
@@ -130,10 +133,6 @@ class TrainedMoCoGAN(Game):
         moved = (part.to(self.device) for part in (*normal, categories))
         return VideoLatents(*moved, path_seeds=paths)
 
-    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
-        """Fresh clips as training makes them, for the moments of averaged weights."""
-        return self.generator(self.latents(self.randomness, count))
-
     def _paths(self, randomness: Randomness, count: int) -> Int[Tensor, " count"] | None:
         if not isinstance(self.generator, ContinuousVideoGenerator):
             return None
@@ -217,3 +216,34 @@ class TrainedMoCoGAN(Game):
         del labels
         with evaluation(self):
             return self.video_discriminator(clips).scores.float().mean(dim=(1, 2))
+
+    # S_1 and S_T: of whole latent videos, only the frames that a judge looks at are drawn.
+
+    def _fake_frames(self, batch: Batch) -> Float[Tensor, "batch channel height width"]:
+        codes, lengths, _ = self._fake_codes(batch)
+        seen = codes[torch.arange(len(batch)), moments(self.randomness, lengths)]  # (B, code)
+        return self.generator.image(seen)
+
+    def _fake_clips(self, batch: Batch) -> tuple[Tensor, Int[Tensor, " batch"]]:
+        """Clips (batch, channel, time, height, width) and their categories."""
+        codes, lengths, latents = self._fake_codes(batch)
+        num_frames = self.example_shape[1]
+        starts = moments(self.randomness, [length - num_frames + 1 for length in lengths])
+        window = starts.unsqueeze(1) + torch.arange(num_frames)  # (B, T)
+        seen = codes[torch.arange(len(batch)).unsqueeze(1), window]  # (B, T, code)
+        return self.generator.draw(seen), latents.first_categories()
+
+    def _fake_codes(self, batch: Batch) -> tuple[Tensor, list[int], VideoLatents]:
+        """Codes of all frames (batch, time, code), the videos' lengths, and their latents."""
+        kinds = self.randomness.choice(len(batch), torch.ones(len(self.video_lengths)))
+        lengths = [self.video_lengths[kind] for kind in kinds.tolist()]
+        # Noise for the longest there is, so that all processes draw equally often.
+        latents = self._fake_latents(batch, max(self.video_lengths)).first_frames(max(lengths))
+        return self.generator.path(latents), lengths, latents
+
+    def _fake_latents(self, batch: Batch, num_frames: int) -> VideoLatents:
+        return self.latents(self.randomness, len(batch), num_frames)
+
+    def fakes(self, count: int) -> Float[Tensor, "count channel time height width"]:
+        """Fresh clips as training makes them, for the moments of averaged weights."""
+        return self.generator(self.latents(self.randomness, count))

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vidgen.adversarial.blocks import GaussianNoise, batch_norm
+from vidgen.adversarial.blocks import BatchSpread, GaussianNoise, batch_norm
 from vidgen.quick_convolution import QuickConv3d
 
 
@@ -31,6 +31,8 @@ class ImageDiscriminator(nn.Module):
         normalize_first: Put BatchNorm after the first layer too, as the article does.
         noise: Deviation of normal noise before the convolutions, in training; 0 is none. As in
             the code the last convolution has none when the whole is scored.
+        normalize: BatchNorm after the layers; false gives the convolutions biases instead.
+        batch_spread: Show the last layer how much the frames of the batch differ.
     """
 
     def __init__(
@@ -41,16 +43,21 @@ class ImageDiscriminator(nn.Module):
         patches: bool = True,
         normalize_first: bool = False,
         noise: float = 0.0,
+        normalize: bool = True,
+        batch_spread: bool = False,
     ) -> None:
         super().__init__()
         depth = 3 if patches else _num_halvings(frame_size)
         widths = [channels, *(width * 2**level for level in range(depth))]
-        halving = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1, bias=False)
-        layers = _downward(widths, 2, halving, normalize_first, noise)
+        whole = partial(nn.Conv2d, kernel_size=4, bias=not normalize)
+        halving = partial(whole, stride=2, padding=1)
+        layers = _downward(widths, 2, halving, normalize, normalize_first, noise)
         if patches and noise:
             layers.append(GaussianNoise(noise))
-        last = halving if patches else partial(nn.Conv2d, kernel_size=4, bias=False)
-        layers.append(last(widths[-1], 1))
+        if batch_spread:
+            layers.append(BatchSpread())
+        last = halving if patches else whole
+        layers.append(last(widths[-1] + batch_spread, 1))
         self.layers = nn.Sequential(*layers)
         self.patches = patches
 
@@ -94,6 +101,8 @@ class WindowDiscriminator(nn.Module):
             costly.
         normalize_first: Put BatchNorm after the first layer too, as the article does.
         noise: Deviation of normal noise before every convolution but the last, in training.
+        normalize: BatchNorm after the layers; false gives the convolutions biases instead.
+        batch_spread: Show the last layer how much the clips of the batch differ.
     """
 
     def __init__(
@@ -106,6 +115,8 @@ class WindowDiscriminator(nn.Module):
         stride: Literal[1, 2] = 2,
         normalize_first: bool = False,
         noise: float = 0.0,
+        normalize: bool = True,
+        batch_spread: bool = False,
     ) -> None:
         super().__init__()
         if patches and num_categories:
@@ -114,11 +125,13 @@ class WindowDiscriminator(nn.Module):
             )
         depth = 3 if patches else _num_halvings(frame_size)
         widths = [channels, *(width * 2**level for level in range(depth))]
-        unpadded = partial(nn.Conv3d, kernel_size=4, bias=False)
-        step = QuickConv3d if stride == 2 else unpadded
-        layers = _downward(widths, 3, step, normalize_first, noise)
+        unpadded = partial(nn.Conv3d, kernel_size=4, bias=not normalize)
+        step = partial(QuickConv3d, bias=not normalize) if stride == 2 else unpadded
+        layers = _downward(widths, 3, step, normalize, normalize_first, noise)
+        if batch_spread:
+            layers.append(BatchSpread())
         last = step if patches else unpadded
-        layers.append(last(widths[-1], 1 + num_categories))
+        layers.append(last(widths[-1] + batch_spread, 1 + num_categories))
         self.layers = nn.Sequential(*layers)
         self.patches = patches
         self.window = 3 * (depth + 1) + 1
@@ -148,6 +161,7 @@ def _downward(
     widths: Sequence[int],
     dimensions: Literal[2, 3],
     convolution: Callable[[int, int], nn.Module],
+    normalize: bool,
     normalize_first: bool,
     noise: float,
 ) -> list[nn.Module]:
@@ -157,7 +171,7 @@ def _downward(
         if noise:
             layers.append(GaussianNoise(noise))
         layers.append(convolution(before, after))
-        if level or normalize_first:
+        if normalize and (level or normalize_first):
             layers.append(batch_norm(dimensions, after))
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     return layers

@@ -37,6 +37,7 @@ def settings(steps):
     [
         (MoCoGAN, {"num_classes": 3, "category_mode": "both", "noise": 0.1}),
         (MoCoGAN, {"video_lengths": [16, 30]}),
+        (MoCoGAN, {"normalization": "none", "r1_weight": 1.0, "batch_spread": True}),
         (ImageToVideoMoCoGAN, {"remembered": 6}),
     ],
 )

@@ -7,11 +7,12 @@ of autocast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 Reduction = Literal["sum", "mean"]
 
@@ -39,3 +40,39 @@ def r1_penalty(
     (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
     squares = gradient.square().flatten(1).sum(1)
     return squares.sum() if reduction == "sum" else squares.mean()
+
+
+class LazyR1(nn.Module):
+    """R1 of the mean at every so many-th round of a game, which then weighs as much more.
+
+    Source: Mescheder et al. 2018; the rhythm is that of StyleGAN2 (Karras et al. 2020), appendix B.
+
+    Args:
+        weight: Factor of the squared gradient's norm, the mean of the batch.
+        every: Rounds from one that has the penalty to the next.
+    """
+
+    def __init__(self, weight: float, every: int) -> None:
+        super().__init__()
+        if every < 1:
+            raise ValueError(f"r1_every is {every}; it must be 1 or more")
+        self.weight, self.every = weight, every
+        self.register_buffer("rounds", torch.zeros((), dtype=torch.long))
+        self.rounds: Tensor
+
+    def terms(
+        self,
+        scores_of: Callable[[Tensor], Float[Tensor, " batch"]],
+        real: Float[Tensor, "batch ..."],
+    ) -> dict[str, Tensor]:
+        """The term of a discriminator's loss on real examples; none in the other rounds."""
+        if not torch.is_grad_enabled() or int(self.rounds) % self.every:
+            return {}
+        with torch.autocast(real.device.type, enabled=False):
+            points = real.detach().clone().requires_grad_()
+            return {"r1": self.weight * self.every * r1_penalty(scores_of(points), points)}
+
+    def count_round(self, step: int) -> None:
+        """To be called once after all discriminators have moved, whatever the step."""
+        del step
+        self.rounds += 1
