@@ -46,6 +46,8 @@ def tiny_data(recipe: str, folder: Path) -> list[str]:
         return ["--game.frame_size=32"]  # a digit has 28 pixels
     if "data.Solids" in recipe:
         return ["--data.num_shapes=8"]
+    if "class_path: data.ShapeMotion\n" in recipe:
+        return ["--data.num_clips=8"]
     if "data.Shapes\n" in recipe or "data.ShapeViews" in recipe:
         shape_tree(folder)
         return ["--data.root", str(folder)]

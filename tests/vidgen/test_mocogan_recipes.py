@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import vidgen
+from vidgen.adversarial.blocks import BatchSpread
 from vidgen.adversarial.described import build
 from vidgen.adversarial.optimizers import OptimizerSettings
 from vidgen.adversarial.settings import TrainingSettings
@@ -47,3 +49,17 @@ def test_header_of_a_recipe_gives_its_own_command(name):
     text = (RECIPES / f"{name}.yaml").read_text()
     assert f"python train.py --config {name} --data.root " in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_small_recipe_needs_no_files_and_steadies_its_judges():
+    recipe = yaml.safe_load((RECIPES / "mocogan_shapes_small.yaml").read_text())
+    assert recipe["data"] == {"class_path": "data.ShapeMotion"}
+    options = recipe["game"]["init_args"]
+    options["optimizer"] = OptimizerSettings(**options["optimizer"])
+    with torch.device("meta"):
+        game = build(recipe["game"])
+    assert (game.num_classes, game.example_shape) == (2, (3, 16, 32, 32))
+    assert game.r1 is not None
+    parts = [*game.image_discriminator.modules(), *game.video_discriminator.modules()]
+    assert not any(isinstance(part, _BatchNorm) for part in parts)
+    assert sum(isinstance(part, BatchSpread) for part in parts) == 2
