@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
@@ -27,6 +29,39 @@ def sampled_cells(
         last: Last cells, inclusive.
     """
     cells = np.zeros((size, size, size), bool)
+    for _, points in _samples(corners):
+        x, y, z = np.clip(points.astype(np.int64), first, last).T
+        cells[x, y, z] = True
+    return cells
+
+
+def sampled_cells_of_pieces(
+    corners: Float64[np.ndarray, "face 3 3"],
+    piece: Int64[np.ndarray, " face"],
+    size: int,
+    first: Int64[np.ndarray, " 3"],
+    last: Int64[np.ndarray, " 3"],
+) -> Int64[np.ndarray, " found"]:
+    """The same of each piece by itself: piece · size³ + place of the cell, in ascending order.
+
+    Args:
+        corners: In units of cells.
+        piece: The number of each triangle's piece.
+        size: Cells along a side.
+        first: First cells along the axes.
+        last: Last cells, inclusive.
+    """
+    found = []
+    for face, points in _samples(corners):
+        x, y, z = np.clip(points.astype(np.int64), first, last).T
+        found.append(np.unique(piece[face] * size**3 + (x * size + y) * size + z))
+    return np.unique(np.concatenate(found))
+
+
+def _samples(
+    corners: Float64[np.ndarray, "face 3 3"],
+) -> Iterator[tuple[Int64[np.ndarray, " sample"], Float64[np.ndarray, "sample 3"]]]:
+    """Points of the triangles and whose they are, as many at once as memory bears."""
     corner, long_edge, short_edge, counts = _sampling(corners)
     total = np.cumsum(counts.prod(axis=1))
     breaks = np.flatnonzero(np.diff(total // _SAMPLES_AT_ONCE)) + 1
@@ -38,10 +73,7 @@ def sampled_cells(
         t = number % steps[:, 1] / (steps[:, 1] - 1)
         keep = s + t <= 1
         face, s, t = part[face[keep]], s[keep, None], t[keep, None]
-        points = corner[face] + s * long_edge[face] + t * short_edge[face]
-        x, y, z = np.clip(points.astype(np.int64), first, last).T
-        cells[x, y, z] = True
-    return cells
+        yield face, corner[face] + s * long_edge[face] + t * short_edge[face]
 
 
 def _sampling(

@@ -11,7 +11,8 @@ Thin. A board may lie between the centres: where a line enters and leaves it wit
 the cell half-way is taken. A leg may slip between all lines: there the surface is sampled more
 densely than the cells. Both add cells only where no cell within reach is occupied, and one more
 around those to hold on to the rest. So the shell of a solid adds nothing, and a board or an open
-sheet becomes one cell thick.
+sheet becomes one cell thick. What then lies apart although the mesh hangs together there, as a leg
+that meets a centre only here and there, is joined along the surface.
 
 Open meshes. A line that crosses a piece an odd number of times says nothing; the other two must
 then agree. What stays undecided is empty but for its surface. An open box is filled where it has
@@ -28,12 +29,13 @@ from jaxtyping import Bool, Float64, Int64
 from data.sources import DataError
 from data.volumes.cleaning import CleanMesh, cleaned
 from data.volumes.crossings import crossings, expanded
+from data.volumes.joining import join_parts
 from data.volumes.meshes import Mesh
 from data.volumes.orientation import Up
 from data.volumes.thin import Grid, Reach, add_ends, add_rods, add_sheets, reach_of
 
 # Another number makes prepared volumes out of date.
-METHOD = 2
+METHOD = 3
 # Cells of all pieces' boxes that are voted on at once: 32 MB of votes.
 _CELLS_AT_ONCE = 1 << 22
 
@@ -90,6 +92,7 @@ def voxelized(mesh: Mesh, size: int, pad: float | None = None, up: Up = "z") -> 
     add_sheets(inside, sheets)
     add_rods(inside, clean, reach)
     add_ends(inside, clean, reach)
+    join_parts(inside, clean, reach)
     if not inside.any():
         raise DataError("no cell is occupied")
     return Voxels(_centred(inside), clean.num_open_edges)
