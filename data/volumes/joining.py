@@ -23,7 +23,9 @@ def join_parts(inside: Grid, clean: CleanMesh, reach: Reach) -> None:
     """Adds cells between the parts of each piece of the mesh."""
     from scipy import ndimage
 
-    parts, count = ndimage.label(inside)  # cells of one part share faces
+    parts = np.zeros(inside.shape, np.int32)
+    ndimage.label(inside, output=parts)  # cells of one part share faces
+    count = int(parts.max())
     if count < 2:
         return
     size = inside.shape[0]
