@@ -67,7 +67,7 @@ def shape_tree(folder: Path) -> None:
     """Four boxes as OFF files in two classes, named as ModelNet's, each with a strip of views."""
     faces = "4 0 1 3 2\n4 4 6 7 5\n4 0 4 5 1\n4 2 3 7 6\n4 0 2 6 4\n4 1 5 7 3\n"
     for number in range(4):
-        name = ("bed", "night_stand")[number % 2]
+        name = ("chair", "night_stand")[number % 2]
         home = folder / name / "train"
         home.mkdir(parents=True, exist_ok=True)
         corners = [(x, y, z) for x in (0, 2 + number) for y in (0, 4) for z in (0, 3)]

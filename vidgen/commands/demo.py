@@ -48,7 +48,8 @@ def demo(run: Path = Path("runs/demo"), steps: int | None = None) -> int:
         "and the .glb files beside it. Then, for instance:\n"
         f"  python -m vidgen interpolate {run} --seeds 0-3 --factor 4 --out {run / 'slow'}\n"
         "  python train.py --config tgan_weizmann --data.root YOUR_VIDEOS --run runs/mine\n"
-        "  python train.py --config 3dgan_furniture --data.root YOUR_MESHES --run runs/my_shapes"
+        "  python train.py --config 3dgan_furniture --data.root YOUR_MESHES --data.classes null "
+        "--run runs/my_shapes"
     )
     return 0
 
