@@ -101,9 +101,16 @@ class Renderer:
         self._normals = np.asarray(
             mesh.vertex_normals[mesh.faces] if smooth else mesh.face_normals[:, None]
         )
-        self._colors = np.array(color, dtype=float)[None, None]
+        self._has_colors = False
+        self.paint(color)
         if isinstance(mesh.visual, ColorVisuals) and mesh.visual.kind == "vertex":
             self._colors = np.asarray(mesh.visual.vertex_colors)[mesh.faces, :3] / 255
+            self._has_colors = True
+
+    def paint(self, color: Color) -> None:
+        """Gives a mesh without colors of its own another color in the views to come."""
+        if not self._has_colors:
+            self._colors = np.array(color, dtype=float)[None, None]
 
     def view(self, camera: Camera, size: int = 256) -> UInt8[np.ndarray, "4 size size"]:
         """A picture: red, green, blue and how much of the pixel the object covers.

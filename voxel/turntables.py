@@ -35,7 +35,8 @@ class TurntableSettings:
         up: Axis of the meshes that points up.
         background: What stands behind the objects, another one in each view.
         photos: Folder of pictures for the background photo.
-        seed: Of backgrounds, and of the objects' colors where the background is not plain.
+        seed: Of backgrounds, and of the objects' colors where the background is not plain: another
+            one in each view, too.
         fps: Frames a second of the films.
     """
 
@@ -142,18 +143,15 @@ class Filming:
         """The views of a mesh, the same for the same seed and name."""
         settings = self._settings
         random = np.random.default_rng([settings.seed, zlib.crc32(mesh.as_posix().encode())])
-        color = CLAY
-        if settings.background != "plain":
-            red, green, blue = random.uniform(0.1, 1, 3).tolist()
-            color = (red, green, blue)
-        renderer = Renderer(placed(read_mesh(self._source / mesh), settings.up), color)
-        cameras = turntable(settings.angles, settings.elevations)
-        frames = [
-            in_front(
-                renderer.view(camera, settings.size), self._backgrounds.draw(random, settings.size)
-            )
-            for camera in cameras
-        ]
+        renderer = Renderer(placed(read_mesh(self._source / mesh), settings.up), CLAY)
+        frames = []
+        for camera in turntable(settings.angles, settings.elevations):
+            if settings.background != "plain":
+                # Of one color in all views, an object would be known by it, and not by its shape.
+                red, green, blue = random.uniform(0.1, 1, 3).tolist()
+                renderer.paint((red, green, blue))
+            background = self._backgrounds.draw(random, settings.size)
+            frames.append(in_front(renderer.view(camera, settings.size), background))
         return np.stack(frames, axis=1)
 
 

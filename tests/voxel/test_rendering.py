@@ -145,6 +145,19 @@ def test_colors_of_vertices_are_shown_where_they_are():
     assert picture[2, 50, 28] > 10 * max(1, picture[0, 50, 28]), "blue at the left"
 
 
+def test_paint_is_another_color_of_a_mesh_that_has_none():
+    renderer = Renderer(cuboid([0] * 3, [2] * 3), (1.0, 0.0, 0.0))
+    renderer.paint((0.0, 0.0, 1.0))
+    middle = renderer.view(Camera(**FAR), 100)[:, 50, 50]
+    assert middle[2] > 100 and middle[0] == middle[1] == 0
+    own = cuboid([0] * 3, [2] * 3)
+    own.visual.vertex_colors = [[255, 0, 0]] * len(own.vertices)
+    renderer = Renderer(own)
+    renderer.paint((0.0, 0.0, 1.0))
+    middle = renderer.view(Camera(**FAR), 100)[:, 50, 50]
+    assert middle[0] > 100 and middle[1] == middle[2] == 0
+
+
 def test_the_72_views_of_the_paper_are_three_rounds_of_24():
     cameras = turntable()
     assert [(c.azimuth, c.elevation) for c in cameras] == [

@@ -62,6 +62,17 @@ def test_backgrounds_are_drawn_by_the_seed_for_each_view(tree, tmp_path, voxel, 
     assert len(np.unique(first // 16, axis=0)) > 4, "another color in each view"
 
 
+@pytest.mark.parametrize(("background", "num_colors"), [("color", 8), ("plain", 1)])
+def test_an_object_is_not_known_by_its_color(tree, tmp_path, voxel, film, background, num_colors):
+    arguments = ["--background", background]
+    assert voxel("render", tree, tmp_path / "out", *SMALL, *arguments).code == 0
+    middle = film(tmp_path / "out" / "low" / "a.mp4")[0][:, 16, 16].astype(float)
+    hues = middle / middle.max(axis=1, keepdims=True)  # faces are lit differently
+    far = np.abs(hues[:, None] - hues).max(axis=2) > 0.06
+    apart = sum(not (~far[index, :index]).any() for index in range(len(hues)))
+    assert apart >= num_colors - 1 if background == "color" else apart == 1
+
+
 def test_photographs_stand_behind_the_objects_and_broken_ones_are_passed_over(
     tree, tmp_path, voxel, film
 ):
