@@ -53,7 +53,7 @@ def test_header_of_a_recipe_gives_its_own_command(name):
 
 def test_the_small_recipe_needs_no_files_and_steadies_its_judges():
     recipe = yaml.safe_load((RECIPES / "mocogan_shapes_small.yaml").read_text())
-    assert recipe["data"] == {"class_path": "data.ShapeMotion"}
+    assert recipe["data"]["class_path"] == "data.ShapeMotion"
     options = recipe["game"]["init_args"]
     options["optimizer"] = OptimizerSettings(**options["optimizer"])
     with torch.device("meta"):
