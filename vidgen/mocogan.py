@@ -92,7 +92,7 @@ class MoCoGAN(TrainedMoCoGAN):
         noise: Deviation of the discriminators' noise; published commands use 0.1.
         normalization: Of the discriminators; "none" gives them biases instead.
         batch_spread: Show the discriminators how much the samples of a batch differ; not the
-            paper's, it keeps contents from becoming one.
+            paper's, it keeps contents from becoming one. R1's gradients are then of all scores.
         r1_weight: Factor of the discriminators' squared gradients on real samples, the mean of the
             batch; 0 is off. With the normalization "none" only; not the paper's.
         r1_every: Steps from one with that penalty to the next; it weighs as much more.
