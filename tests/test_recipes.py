@@ -56,6 +56,14 @@ def test_every_recipe_trains_two_steps_at_tiny_size(name, tmp_path):
     assert load_game(tmp_path / "run").step == 2
 
 
+def test_the_demos_shapes_train_at_their_own_size(tmp_path):
+    # Large enough for the quick convolutions, which tiny sizes do not reach.
+    arguments = ["--config", "3dgan_tiny", "--run", str(tmp_path), "--data.num_shapes=32"]
+    arguments += ["--training.steps=2", "--training.num_workers=0", "--training.num_samples=1"]
+    assert main(arguments) == 0
+    assert load_game(tmp_path).step == 2
+
+
 def test_every_recipe_says_how_it_is_run():
     for name in recipe_names():
         header = recipes()[name].read_text().split("\ngame:")[0]

@@ -86,4 +86,5 @@ def _folded(maps: Tensor, weight: Tensor, size: tuple[int, ...]) -> Tensor:
     for (x, y, z), made in zip(places, taps, strict=True):
         ends = [start + 2 * side for start, side in zip((x, y, z), sides, strict=True)]
         volume[:, x : ends[0] : 2, y : ends[1] : 2, z : ends[2] : 2] += made
-    return volume[:, None, 1:-1, 1:-1, 1:-1]
+    # No view of another: the next layer could not change one in place.
+    return volume[:, None, 1:-1, 1:-1, 1:-1].contiguous()

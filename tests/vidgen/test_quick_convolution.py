@@ -59,6 +59,26 @@ def test_values_and_gradients_are_those_of_torchs_transposed_convolution(size, a
 
 
 @pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (QuickConv3d(16, 16, 2), (8, 8, 8)),
+        (QuickConv3d(16, 16, 1), (16, 8, 8)),
+        (QuickConv3d(1, 16, 2), (16, 16, 16)),
+        (QuickConvTranspose3d(16, 16, bias=False), (8, 8, 8)),
+        (QuickConvTranspose3d(16, 1, bias=False), (8, 8, 8)),
+    ],
+)
+def test_the_layer_behind_may_change_the_output_in_place(monkeypatch, layer, size):
+    monkeypatch.setattr(quick_convolution, "_MOST_WEIGHTS", 1e9)
+    clips = torch.randn(4, layer.in_channels, *size, requires_grad=True)
+    made = [functional.leaky_relu(layer(clips), 0.2, inplace=inplace) for inplace in (False, True)]
+    slopes = [torch.autograd.grad(each.square().sum(), [clips, layer.weight]) for each in made]
+    assert torch.equal(*made)
+    for plain, changed in zip(*slopes, strict=True):
+        assert torch.allclose(plain, changed, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
     ("frames", "stride", "padding", "products"),
     [(7, 1, 0, 7), (13, 1, 0, 21), (16, 2, 1, 20), (4, 2, 1, 6)],
 )
