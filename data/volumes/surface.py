@@ -29,8 +29,7 @@ def sampled_cells(
         last: Last cells, inclusive.
     """
     cells = np.zeros((size, size, size), bool)
-    for _, points in _samples(corners):
-        x, y, z = np.clip(points.astype(np.int64), first, last).T
+    for _, (x, y, z) in _samples(corners, first, last):
         cells[x, y, z] = True
     return cells
 
@@ -52,16 +51,17 @@ def sampled_cells_of_pieces(
         last: Last cells, inclusive.
     """
     found = []
-    for face, points in _samples(corners):
-        x, y, z = np.clip(points.astype(np.int64), first, last).T
+    for face, (x, y, z) in _samples(corners, first, last):
         found.append(np.unique(piece[face] * size**3 + (x * size + y) * size + z))
     return np.unique(np.concatenate(found))
 
 
 def _samples(
     corners: Float64[np.ndarray, "face 3 3"],
-) -> Iterator[tuple[Int64[np.ndarray, " sample"], Float64[np.ndarray, "sample 3"]]]:
-    """Points of the triangles and whose they are, as many at once as memory bears."""
+    first: Int64[np.ndarray, " 3"],
+    last: Int64[np.ndarray, " 3"],
+) -> Iterator[tuple[Int64[np.ndarray, " sample"], Int64[np.ndarray, "3 sample"]]]:
+    """Faces of samples and the cells that hold them, as many at once as memory bears."""
     corner, long_edge, short_edge, counts = _sampling(corners)
     total = np.cumsum(counts.prod(axis=1))
     breaks = np.flatnonzero(np.diff(total // _SAMPLES_AT_ONCE)) + 1
@@ -73,7 +73,8 @@ def _samples(
         t = number % steps[:, 1] / (steps[:, 1] - 1)
         keep = s + t <= 1
         face, s, t = part[face[keep]], s[keep, None], t[keep, None]
-        yield face, corner[face] + s * long_edge[face] + t * short_edge[face]
+        points = corner[face] + s * long_edge[face] + t * short_edge[face]
+        yield face, np.clip(points.astype(np.int64), first, last).T
 
 
 def _sampling(

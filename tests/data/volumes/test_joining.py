@@ -63,7 +63,7 @@ def test_what_is_added_lies_on_the_leg(monkeypatch):
     assert np.linalg.norm(aside, axis=1).max() < 0.5 * np.sqrt(3) + 0.5 * np.sqrt(2) * 0.5
 
 
-def test_pieces_of_their_own_stay_apart(monkeypatch):
+def test_pieces_of_their_own_stay_apart():
     # Two boards with a slit of one cell between them: each one's surface lies in the slit's cells.
     parts = [box((0, 0, 0), (16, 16, 7)), box((0, 0, 8), (16, 16, 16))]
     volume = voxelized(as_mesh(*parts), 16, pad=0.0).volume
